@@ -1,0 +1,98 @@
+# Asar: everything a person types. `make` alone lists it.
+
+# Settings: make demo PORT=9000 DATA_DIR="/some where/asar"
+PORT ?= 8080
+DATA_DIR ?=
+TESTS ?= tests
+
+VENV := .venv
+BIN := $(VENV)/bin
+DASHBOARD := services/gateway/dashboard
+# Make cannot hold a path with spaces in a list of words, so the shell sees it quoted, and only here.
+AT := $(if $(strip $(DATA_DIR)),--data-dir '$(subst ','\'',$(DATA_DIR))')
+NEWEST_PYTHON := $(shell for python in python3 python3.14 python3.13 python3.12 python3.11; do \
+	$$python -c 'import sys; sys.exit(sys.version_info < (3, 11))' 2>/dev/null && echo $$python && break; done)
+
+export PIP_DISABLE_PIP_VERSION_CHECK := 1
+
+.DEFAULT_GOAL := help
+.PHONY: help demo up status verify test check format coverage bench docs lock page browser install clean
+
+help: ## List what there is.
+	@sed -n 's/^\([a-z]*\):.*## \(.*\)/\1|\2/p' Makefile | while IFS='|' read -r name what; do printf '  make %-10s %s\n' "$$name" "$$what"; done
+
+demo: install ## Start everything with a made-up network's year in it.
+	@$(BIN)/python -m deploy.local.page --if-possible
+	@exec $(BIN)/asar demo --port $(PORT) $(AT)
+
+up: install ## Start everything on your own data.
+	@$(BIN)/python -m deploy.local.page --if-possible
+	@exec $(BIN)/asar up --port $(PORT) $(AT)
+
+status: install ## Show what runs.
+	@$(BIN)/asar status $(AT)
+
+verify: install ## Recount every figure.
+	@$(BIN)/asar verify $(AT)
+
+test: install page browser ## Run the whole suite.
+	$(BIN)/python -m pytest -n 2 $(TESTS)
+
+check: install ## Lint, types, import rules, dependencies.
+	$(BIN)/ruff format --check .
+	$(BIN)/ruff check .
+	$(BIN)/codespell
+	$(BIN)/lint-imports
+	$(BIN)/deptry .
+	$(BIN)/pyright
+
+format: install ## Put the code into the house's form.
+	$(BIN)/ruff format .
+	$(BIN)/ruff check --fix .
+
+coverage: install ## Run the suite and measure what it reaches.
+	$(BIN)/coverage erase
+	$(BIN)/coverage run -m pytest -n 2 $(TESTS)
+	$(BIN)/coverage combine --quiet
+	$(BIN)/coverage report
+
+bench: install ## Measure against a limit measured in the same run.
+	$(BIN)/python -m bench
+
+docs: install ## Write the generated reference anew.
+	$(BIN)/python -m deploy.reference
+
+lock: install ## Choose the newest versions that pyproject.toml allows.
+	$(BIN)/uv pip compile pyproject.toml --group dev --output-file requirements.lock $(LOCK)
+	$(BIN)/uv pip compile pyproject.toml --constraint requirements.lock --output-file requirements-image.lock $(LOCK)
+
+LOCK := --upgrade --quiet --universal --python-version 3.11 --generate-hashes --no-emit-index-url --no-emit-find-links \
+	--no-header --no-annotate
+
+page: install ## Build the dashboard's page.
+	@$(BIN)/python -m deploy.local.page
+
+# A browser for the tests that look at the page as a person does.
+browser:
+	@if command -v chromium >/dev/null || command -v chromium-browser >/dev/null || command -v google-chrome >/dev/null; \
+	then :; \
+	elif [ "$$(id -u)" = 0 ] && command -v apt-get >/dev/null; \
+	then echo "Installing Chromium for the browser tests …"; apt-get update -qq && apt-get install -y -qq --no-install-recommends chromium >/dev/null; \
+	else echo "The browser tests need Chromium. Install it with your system's packages, then run this again."; exit 1; \
+	fi
+
+install: $(VENV)/.installed
+
+$(VENV)/.installed: requirements.lock pyproject.toml
+ifeq ($(NEWEST_PYTHON),)
+	@echo "Asar needs Python 3.11 or newer, and none was found as python3 or python3.11 to python3.14. Install one, then run this again."; exit 1
+endif
+	@echo "Making the environment in $(VENV) …"
+	@test -x $(BIN)/python || $(NEWEST_PYTHON) -m venv $(VENV) || { \
+		echo "Python's venv is missing. On Debian: apt-get install python3-venv"; rm -rf $(VENV); exit 1; }
+	@$(BIN)/python -m pip install --quiet --require-hashes --requirement requirements.lock
+	@$(BIN)/python -m pip install --quiet --no-deps --no-build-isolation --editable .
+	@touch $@
+
+clean: ## Remove what was built here; data folders stay.
+	rm -rf $(VENV) $(DASHBOARD)/node_modules services/gateway/static .pytest_cache .ruff_cache .import_linter_cache .hypothesis

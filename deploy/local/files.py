@@ -1,0 +1,65 @@
+"""Folders and files that only their owner may read, and a short private folder for sockets."""
+
+import hashlib
+import os
+import secrets
+import stat
+import tempfile
+from pathlib import Path
+
+from deploy.local.refusals import CannotRun
+
+_RUNTIME_PATH_MAX = 60
+
+
+def private_folder(folder: Path) -> Path:
+    """Make a folder (and those above it) readable by its owner alone; an existing one is tightened.
+
+    Raises:
+        CannotRun: the folder cannot be made, or belongs to somebody else.
+    """
+    try:
+        folder.mkdir(mode=0o700, parents=True, exist_ok=True)
+        found = folder.lstat()
+        if not stat.S_ISDIR(found.st_mode) and not folder.is_dir():
+            raise CannotRun(f"{folder} is not a folder.")
+        if folder.stat().st_uid != os.geteuid():
+            raise CannotRun(f"The folder {folder} belongs to another user. Choose another one.")
+        folder.chmod(0o700)
+    except OSError as error:
+        raise CannotRun(f"The folder {folder} cannot be used: {error.strerror}.") from error
+    return folder
+
+
+def socket_folder(data_dir: Path) -> Path:
+    """The private folder for sockets of this data folder, short because a socket's path may have 107 bytes only.
+
+    Raises:
+        CannotRun: somebody else has put something in its place.
+    """
+    name = f"asar-{os.geteuid()}-{hashlib.sha256(os.fsencode(data_dir.resolve())).hexdigest()[:12]}"
+    runtime = os.environ.get("XDG_RUNTIME_DIR", "")
+    fits = runtime and os.access(runtime, os.W_OK) and len(runtime) <= _RUNTIME_PATH_MAX
+    folder = Path(runtime if fits else tempfile.gettempdir()) / name
+    if folder.is_symlink():
+        raise CannotRun(f"{folder} is a link; remove it and start again.")
+    return private_folder(folder)
+
+
+def write_private(file: Path, content: str) -> None:
+    """Replace a file at once and durably; it is readable by its owner only from its first moment."""
+    draft = file.with_name(f".{file.name}.{os.getpid()}")
+    descriptor = os.open(draft, os.O_WRONLY | os.O_CREAT | os.O_TRUNC, 0o600)
+    with os.fdopen(descriptor, "w", encoding="utf-8") as stream:
+        stream.write(content)
+        stream.flush()
+        os.fsync(stream.fileno())
+    draft.replace(file)
+
+
+def secret(file: Path) -> str:
+    """The password kept in `file`; made up at the first call."""
+    if not file.exists():
+        private_folder(file.parent)
+        write_private(file, secrets.token_urlsafe(32))
+    return file.read_text(encoding="utf-8").strip()

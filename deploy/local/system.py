@@ -1,0 +1,108 @@
+"""What Asar consists of on one machine: the parts and steps, in the order in which they start."""
+
+import asyncio
+import functools
+from signal import SIGTERM
+
+from deploy.local import logs, loopback, processes
+from deploy.local.installation import CODE, SERVICES, Installation
+from deploy.local.refusals import CannotRun
+from deploy.local.supervisor import Part, Stage, Step
+from shared.access import keys
+
+SUPERVISED = {"ASARSUPERVISED": "yes"}
+"""Marks a process as one that the supervisor of its data folder is to end."""
+
+
+def stages(installation: Installation) -> list[Stage]:
+    """Databases and bus first, then what they and the services need, then the services."""
+    return [
+        [_postgres(installation), _nats(installation)],
+        Step("databases", lambda: _databases(installation)),
+        Step("migrations", lambda: _migrations(installation)),
+        [_service(installation, name) for name in SERVICES],
+    ]
+
+
+def end_orphans(installation: Installation) -> int:
+    """End what a killed supervisor has left running on this folder; returns how many there were."""
+    # PostgreSQL writes over its environment; it is found by its own file, before it is started.
+    orphans = processes.marked(ASAR_DATA_DIR=str(installation.data_dir), **SUPERVISED)
+    for pid in orphans:
+        processes.end(pid, SIGTERM, grace_s=15)
+    return len(orphans)
+
+
+def _postgres(installation: Installation) -> Part:
+    server = installation.postgres
+
+    def prepare() -> None:
+        server.initialise()
+        server.clear_traces()
+
+    return Part(
+        "postgres",
+        server.argv,
+        prepare=prepare,
+        is_ready=server.is_ready,
+        stop_signal=server.stop_signal,
+        # After a crash it reads its log again before it is ready.
+        starts_within_s=600,
+        stops_within_s=60,
+    )
+
+
+def _nats(installation: Installation) -> Part:
+    server = installation.nats
+    return Part(
+        "nats",
+        server.argv,
+        env=installation.environment("gateway") | SUPERVISED,
+        prepare=server.initialise,
+        is_ready=server.is_ready,
+        # After a full disk it does not become well by itself, even when there is space again.
+        is_well=server.is_ready,
+        unwell_limit_s=10,
+        port=server.port,
+        stop_signal=server.stop_signal,
+    )
+
+
+def _service(installation: Installation, name: str) -> Part:
+    port = installation.port_of(name)
+    host = installation.reachable_host if name == "gateway" else "127.0.0.1"
+    return Part(
+        name,
+        installation.command(name),
+        env=installation.environment(name) | SUPERVISED,
+        cwd=CODE,
+        is_ready=functools.partial(loopback.is_ok, port, "/health/ready", host=host),
+        is_well=functools.partial(loopback.is_ok, port, "/health/live", host=host),
+        port=port,
+    )
+
+
+async def _databases(installation: Installation) -> None:
+    for name in SERVICES:
+        await installation.postgres.ensure_owner(name, installation.database_password(name))
+    await asyncio.to_thread(keys.make_missing, installation.keys)
+
+
+async def _migrations(installation: Installation) -> None:
+    """Bring every service's database to the newest form.
+
+    Raises:
+        CannotRun: one of them cannot be brought there.
+    """
+
+    async def migrate(name: str) -> None:
+        file = installation.logs / f"{name}.log"
+        with logs.open_log(file) as log:
+            status = await processes.run_to_end(
+                installation.command(name, "migrate"), env=installation.environment(name), cwd=CODE, output=log
+            )
+        if status != 0:
+            words = logs.last_words(file)
+            raise CannotRun(f"The database of {name} could not be migrated. Its last words were: {words} (see {file})")
+
+    await asyncio.gather(*(migrate(name) for name in SERVICES))

@@ -1,0 +1,160 @@
+"""`asar`: what an operator types."""
+
+import subprocess
+import sys
+from pathlib import Path
+from typing import Annotated
+
+import typer
+from rich.console import Console
+
+from deploy.local import installation as places
+from deploy.local.installation import CODE, SERVICES, Installation
+from deploy.local.refusals import CannotRun
+
+DataDir = Annotated[
+    Path | None,
+    typer.Option(
+        envvar="ASAR_DATA_DIR",
+        file_okay=False,
+        show_default=False,
+        help="Folder with all data of one installation. Without it: the demo for `asar demo`, your own for `asar up`, "
+        "and for every other command the one that is running.",
+    ),
+]
+Port = Annotated[int, typer.Option(envvar="PORT", min=1, max=65535, help="Port of the page and the API.")]
+Host = Annotated[str, typer.Option(envvar="ASAR_HOST", help="Address to listen on; 0.0.0.0 lets others in.")]
+Json = Annotated[bool, typer.Option("--json", help="For scripts: one JSON object on standard output.")]
+Service = Annotated[str | None, typer.Option(help=f"One of {', '.join(SERVICES)}; all of them without it.")]
+
+app = typer.Typer(
+    help="Run and operate Asar on this machine: its databases, its message bus and its four services.\n\n"
+    "`asar demo` starts it with a made-up network in it; `asar up` with your own data, empty at first.",
+    no_args_is_help=True,
+    add_completion=False,
+    pretty_exceptions_enable=False,
+)
+messages = typer.Typer(
+    help="Messages between the services: find and put right what did not arrive.", no_args_is_help=True
+)
+projection = typer.Typer(help="The dashboard's read model.", no_args_is_help=True)
+app.add_typer(messages, name="messages")
+app.add_typer(projection, name="projection")
+
+console = Console()
+
+
+@app.command()
+def up(data_dir: DataDir = None, port: Port = 8080, host: Host = "127.0.0.1") -> None:
+    """Start everything on your own data and stay; Ctrl-C stops it."""
+    _run(Installation(data_dir or places.own_data_dir(), host=host, port=port), demo=False)
+
+
+@app.command()
+def demo(data_dir: DataDir = None, port: Port = 8080, host: Host = "127.0.0.1") -> None:
+    """Start everything with a made-up network's year in it, and keep it moving; Ctrl-C stops it."""
+    _run(Installation(data_dir or places.demo_data_dir(), host=host, port=port), demo=True)
+
+
+@app.command()
+def status(data_dir: DataDir = None, as_json: Json = False) -> None:
+    """Show each part, and what waits between them. Exit status 1 unless all parts are ready."""
+    from deploy.operate import status as status_
+
+    seen = status_.look(_existing(data_dir))
+    if as_json:
+        typer.echo(seen.model_dump_json(indent=1))
+    else:
+        console.print(status_.show(seen))
+    raise typer.Exit(0 if seen.ready else 1)
+
+
+@app.command()
+def verify(data_dir: DataDir = None, as_json: Json = False) -> None:
+    """Recount every figure of the dashboard from the services' own tables. Exit status 1 when one differs."""
+    from deploy.operate import verify as verify_
+
+    report = verify_.verify(_existing(data_dir).data_dir)
+    if as_json:
+        typer.echo(report.model_dump_json(indent=1))
+    else:
+        console.print(report)
+    raise typer.Exit(0 if report.ok else 1)
+
+
+@messages.command()
+def redrive(
+    data_dir: DataDir = None,
+    service: Service = None,
+    aggregate: Annotated[str | None, typer.Argument(help="Such as charity.donation/<id>; all without it.")] = None,
+) -> None:
+    """Apply parked messages again, in their order, once their reason is mended."""
+    _tell(data_dir, service, "redrive", *([aggregate] if aggregate else []))
+
+
+@messages.command()
+def parked(data_dir: DataDir = None, service: Service = None) -> None:
+    """List the messages that could not be applied, with their reasons."""
+    _tell(data_dir, service, "parked")
+
+
+@messages.command()
+def audit(data_dir: DataDir = None, service: Service = None) -> None:
+    """Compare the streams with what was sent, and send again what they have lost."""
+    _tell(data_dir, service, "audit")
+
+
+@projection.command()
+def rebuild(data_dir: DataDir = None) -> None:
+    """Fold the dashboard's figures anew from all messages, while the old ones go on serving."""
+    _tell(data_dir, "gateway", "rebuild")
+
+
+def main() -> None:
+    """Run the command; what cannot be done is one sentence and exit status 1."""
+    try:
+        app()
+    except CannotRun as reason:
+        _fail(str(reason))
+    except OSError as error:
+        # A full disk, a folder without rights: the system's words say it.
+        _fail(f"{error.strerror or error}{f': {error.filename}' if error.filename else ''}.")
+
+
+def _run(installation: Installation, *, demo: bool) -> None:
+    from deploy.operate import running
+
+    running.run(installation, console, demo=demo)
+
+
+def _existing(data_dir: Path | None) -> Installation:
+    """Open an installation that has been started before.
+
+    Raises:
+        CannotRun: there is none.
+    """
+    folder = data_dir or places.current_data_dir()
+    if not (folder / "ports.json").exists():
+        raise CannotRun(f"There is no installation in {folder} yet. `asar up` or `asar demo` makes one.")
+    return Installation(folder)
+
+
+def _tell(data_dir: Path | None, service: str | None, *words: str) -> None:
+    """Run a command of one service or of all, with their settings here; its output is ours."""
+    installation = _existing(data_dir)
+    if service not in {None, *SERVICES}:
+        raise CannotRun(f"There is no service {service}. The services are {', '.join(SERVICES)}.")
+    if not places.is_running(installation.data_dir):
+        raise CannotRun(f"Asar is not running on {installation.data_dir}. Start it with `asar up`.")
+    statuses = [
+        subprocess.run(
+            installation.command(name, *words), env=installation.environment(name), cwd=CODE, check=False
+        ).returncode
+        for name in ([service] if service else SERVICES)
+    ]
+    raise typer.Exit(max(map(abs, statuses)))
+
+
+def _fail(sentence: str) -> None:
+    Console(stderr=True).print(f"[bold red]asar:[/] {sentence}", highlight=False, soft_wrap=True)
+    sys.exit(1)

@@ -1,0 +1,103 @@
+"""The demo network in an installation: loaded once, kept moving, with calls to try."""
+
+import asyncio
+import json
+from datetime import UTC, datetime
+from typing import Any
+
+from rich.console import Console
+
+from deploy.local import files, loopback
+from deploy.local.installation import Installation
+from deploy.local.refusals import CannotRun
+
+_PAUSE_S = 5.0
+
+
+def claim(installation: Installation, *, demo: bool) -> None:
+    """Settle, at its first start, whether this folder is for the demo.
+
+    Raises:
+        CannotRun: the demo is wanted in a folder that holds somebody's own data.
+    """
+    mark = installation.data_dir / "demo.json"
+    if mark.exists():
+        return
+    if demo and installation.postgres.data.exists():
+        raise CannotRun(
+            f"{installation.data_dir} holds your own data, and the demo network would be mixed into it. "
+            "Choose another folder with --data-dir."
+        )
+    if demo:
+        files.write_private(mark, json.dumps({"loaded_at": None}))
+
+
+async def load_once(installation: Installation, console: Console) -> None:
+    """Load the demo network through the public API, unless that was finished before."""
+    mark = installation.data_dir / "demo.json"
+    if json.loads(mark.read_bytes())["loaded_at"]:
+        return
+    from deploy.demo import load
+
+    await load.load(installation.address, progress=console)
+    files.write_private(mark, json.dumps({"loaded_at": datetime.now(UTC).isoformat()}))
+
+
+async def trickle(installation: Installation, console: Console, stop: asyncio.Event) -> None:
+    """Keep made-up activity going until `stop` is set, whatever becomes of the parts meanwhile."""
+    from deploy.demo import trickle as activity
+
+    while not stop.is_set():
+        try:
+            await activity.trickle(installation.address, stop)
+        except Exception as error:  # noqa: BLE001 - the edge of a loop: a part that restarts must not end the demo
+            console.print(f"[dim]the trickle pauses: {type(error).__name__}: {error}[/]", highlight=False)
+            await asyncio.sleep(_PAUSE_S)
+
+
+async def show_calls(installation: Installation, console: Console) -> None:
+    """Print calls that can be pasted as they are."""
+    centre = await _first(installation, "/v1/centres?limit=50", kind="volunteer_centre")
+    campaign = await _first(installation, "/v1/campaigns?limit=200", status="open")
+    today = f"{datetime.now(UTC):%Y-%m-%d}"
+    calls = {"Follow the stream": f"curl -N {installation.address}/v1/messages?stream=true"}
+    if centre and campaign:
+        volunteer: dict[str, Any] = {
+            "full_name": "Айгерім Үлгіқызы",
+            "language": "kk",
+            "born_on": "2000-05-17",
+            "centre_id": centre["id"],
+            "directions": [],
+            "consent": {"version": "1", "given_on": today, "how": "online", "by": "self"},
+        }
+        donation: dict[str, Any] = {
+            "campaign_id": campaign["id"],
+            "centre_id": centre["id"],
+            "kind": "money",
+            "amount": {"amount": "12500.00", "currency": "KZT"},
+            "method": "card",
+            "donor": {"anonymous": True},
+        }
+        calls = {
+            "Register a volunteer": _post(f"{installation.address}/v1/volunteers", volunteer),
+            "Record a donation": _post(f"{installation.address}/v1/donations", donation),
+            **calls,
+        }
+    for title, call in calls.items():
+        console.print(f"[bold]{title}[/]")
+        console.print(call + "\n", soft_wrap=True, markup=False, highlight=False)
+
+
+def _post(url: str, body: dict[str, Any]) -> str:
+    text = json.dumps(body, ensure_ascii=False)
+    return f"curl -X POST {url} -H 'Content-Type: application/json' -H \"Idempotency-Key: $(uuidgen)\" -d '{text}'"
+
+
+async def _first(installation: Installation, path: str, **wanted: str) -> dict[str, Any] | None:
+    """The first item of a list that has these values; else its first one at all."""
+    page = await asyncio.to_thread(
+        loopback.get_object, installation.port, path, host=installation.reachable_host, timeout_s=10
+    )
+    items: list[dict[str, Any]] = (page or {}).get("items", [])
+    fitting = (item for item in items if all(item.get(name) == value for name, value in wanted.items()))
+    return next(fitting, items[0] if items else None)

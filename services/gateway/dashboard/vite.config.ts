@@ -1,0 +1,52 @@
+/** How the page is built: one script, one style sheet, and one small HTML file for each language. */
+import { mkdir, readFile, rm, writeFile } from "node:fs/promises";
+import { fileURLToPath } from "node:url";
+import { svelte } from "@sveltejs/vite-plugin-svelte";
+import { defineConfig } from "vitest/config";
+import type { Plugin } from "vitest/config";
+import { LANGUAGES } from "./src/i18n/language.ts";
+import { CATALOGUES } from "./src/i18n/words.ts";
+
+const OUT = fileURLToPath(new URL("../static/", import.meta.url));
+
+/** Writes kk/, ru/ and en/index.html, so that `lang` and the title are right before any script runs. */
+function languagePages(): Plugin {
+  return {
+    name: "language-pages",
+    apply: "build",
+    async closeBundle() {
+      const page = await readFile(`${OUT}index.html`, "utf8");
+      for (const language of LANGUAGES) {
+        const words = CATALOGUES[language];
+        const html = page
+          .replace('<html lang="kk">', `<html lang="${language}">`)
+          .replace(/<title>[^<]*<\/title>/, `<title>${words.app.name} · ${words.app.what}</title>`)
+          .replace('content="description"', `content="${words.app.description}"`)
+          .replace(
+            /<noscript>[\s\S]*<\/noscript>/,
+            `<noscript><p><a href="/plain/${language}/">${words.app.plainPage}</a></p></noscript>`,
+          );
+        await mkdir(`${OUT}${language}`, { recursive: true });
+        await writeFile(`${OUT}${language}/index.html`, html);
+      }
+      await rm(`${OUT}index.html`);
+    },
+  };
+}
+
+export default defineConfig({
+  plugins: [svelte(), languagePages()],
+  base: "/",
+  build: {
+    outDir: OUT,
+    emptyOutDir: true,
+    target: "es2022",
+    cssCodeSplit: false,
+    assetsInlineLimit: 0,
+    modulePreload: { polyfill: false },
+    reportCompressedSize: false,
+  },
+  // Vitest would otherwise load Svelte's server build, which cannot mount a component.
+  ...(process.env["VITEST"] ? { resolve: { conditions: ["browser"] } } : {}),
+  test: { environment: "happy-dom", include: ["tests/**/*.test.ts"], restoreMocks: true, unstubGlobals: true },
+});

@@ -1,0 +1,146 @@
+"""Volunteers: registered with their consent, accepted or not, pausing, returning, leaving."""
+
+from datetime import datetime
+from uuid import UUID
+
+from services.volunteers import domain
+from services.volunteers.commands.centres import working_centre
+from services.volunteers.reference import DIRECTIONS
+from services.volunteers.schemas import Decide, RegisterVolunteer
+from services.volunteers.tables import Consent, StatusChange, Volunteer, volunteer_numbers
+from shared.access.principal import Principal
+from shared.clock import civil_day
+from shared.contracts.volunteers import (
+    VolunteerActivated,
+    VolunteerApproved,
+    VolunteerFact,
+    VolunteerLeft,
+    VolunteerPaused,
+    VolunteerRegistered,
+    VolunteerRejected,
+    VolunteerResumed,
+)
+from shared.database import Transaction
+from shared.ids import new_id
+from shared.people import folded, sort_key
+from shared.sealed import Seal
+
+FACTS: dict[str, type[VolunteerFact]] = {
+    "approve": VolunteerApproved,
+    "reject": VolunteerRejected,
+    "activate": VolunteerActivated,
+    "pause": VolunteerPaused,
+    "resume": VolunteerResumed,
+    "leave": VolunteerLeft,
+}
+"""What is announced of each action in `domain.TRANSITIONS`."""
+
+
+async def register_volunteer(
+    tx: Transaction, form: RegisterVolunteer, *, by: Principal, seal: Seal, now: datetime
+) -> Volunteer:
+    """Register a person with their consent, and announce it.
+
+    Raises:
+        BornInTheFuture, GuardianConsentMissing, ConsentInTheFuture, DirectionUnknown, CentreUnknown, CentreIsClosed
+        AlreadyRegistered (at commit): someone has this IIN, phone or email.
+    """
+    applied_on = form.applied_on or civil_day(now)
+    domain.require_plausible_birth_day(form.born_on, day=applied_on)
+    domain.require_consent(born_on=form.born_on, given_on=form.consent.given_on, by=form.consent.by, day=applied_on)
+    if not set(form.directions) <= DIRECTIONS.keys():
+        raise domain.DirectionUnknown(pointer="/directions")
+    centre = await working_centre(tx, form.centre_id, on=applied_on)
+
+    volunteer_id = form.id or new_id()
+    found_again = {name: getattr(form, name) for name in ("iin", "phone", "email") if getattr(form, name)}
+    volunteer = Volunteer(
+        id=volunteer_id,
+        number=await tx.number(volunteer_numbers),
+        full_name=form.full_name,
+        sort_key=sort_key(form.full_name),
+        name_folded=folded(form.full_name),
+        language=form.language,
+        born_on=form.born_on,
+        centre_id=centre.id,
+        region=centre.region,
+        directions=form.directions,
+        skills=form.skills,
+        languages_spoken=form.languages_spoken,
+        affiliation=form.affiliation,
+        emergency_contact=_sealed(seal, form.emergency_contact, "emergency_contact", volunteer_id),
+        applied_on=applied_on,
+        status_on=applied_on,
+        registered_at=now,
+        **{name: seal.close(value, place=f"volunteer.{name}", row=volunteer_id) for name, value in found_again.items()},
+        **{f"{name}_index": seal.index(value, place=f"volunteer.{name}") for name, value in found_again.items()},
+    )
+    consent_id = new_id()
+    consent = Consent(
+        id=consent_id,
+        volunteer_id=volunteer_id,
+        text_version=form.consent.version,
+        given_on=form.consent.given_on,
+        how=form.consent.how,
+        by=form.consent.by,
+        by_name=_sealed(seal, form.consent.by_name, "by_name", consent_id, table="consent"),
+        recorded_by=by.id,
+        recorded_at=now,
+    )
+    tx.insert(volunteer)
+    tx.insert(consent)
+    tx.insert(_change(volunteer, None, None, by, now))
+    tx.announce(VolunteerRegistered(**_fact(volunteer, None)), at=now, version=volunteer.version)
+    return volunteer
+
+
+async def change_status(
+    tx: Transaction, volunteer_id: UUID, action: str, form: Decide, *, by: Principal, now: datetime
+) -> Volunteer:
+    """Approve, reject, activate, pause, resume or see off a volunteer (`domain.TRANSITIONS`), and announce it.
+
+    Raises:
+        VolunteerNotFound, StatusDoesNotAllow
+        DecidedBeforeApplied: the day lies before that of the status so far.
+    """
+    volunteer = await tx.get(Volunteer, volunteer_id, lock=True)
+    if volunteer is None:
+        raise domain.VolunteerNotFound
+    decided_on = form.decided_on or civil_day(now)
+    after = domain.next_status(action, now=volunteer.status)
+    domain.require_in_order(decided_on, after=volunteer.status_on)
+    was, volunteer.status, volunteer.status_on = volunteer.status, after, decided_on
+    tx.update(volunteer)
+    tx.insert(_change(volunteer, was, form.reason, by, now))
+    tx.announce(FACTS[action](**_fact(volunteer, was)), at=now, version=volunteer.version)
+    return volunteer
+
+
+def _sealed(seal: Seal, text: str | None, field: str, row: UUID, *, table: str = "volunteer") -> bytes | None:
+    return None if text is None else seal.close(text, place=f"{table}.{field}", row=row)
+
+
+def _change(volunteer: Volunteer, was: str | None, reason: str | None, by: Principal, now: datetime) -> StatusChange:
+    return StatusChange(
+        volunteer_id=volunteer.id,
+        was=was,
+        status=volunteer.status,
+        on=volunteer.status_on,
+        reason=reason,
+        changed_by=by.id,
+        changed_at=now,
+    )
+
+
+def _fact(volunteer: Volunteer, was: str | None) -> dict[str, object]:
+    return {
+        "volunteer_id": volunteer.id,
+        "centre_id": volunteer.centre_id,
+        "region": volunteer.region,
+        "was": was,
+        "status": volunteer.status,
+        "directions": volunteer.directions,
+        "born_in": f"{volunteer.born_on:%Y-%m}",
+        "consent": True,
+        "on": volunteer.status_on,
+    }

@@ -1,0 +1,181 @@
+"""Volunteers: registration, decisions, look-up."""
+
+from collections.abc import Callable, Mapping
+from typing import Any, Literal
+from uuid import UUID
+
+from fastapi import APIRouter, Request, Response, status
+
+from services.volunteers import commands, queries
+from services.volunteers.domain import (
+    AlreadyRegistered,
+    BornInTheFuture,
+    CentreIsClosed,
+    CentreUnknown,
+    ConsentInTheFuture,
+    DecidedBeforeApplied,
+    DirectionUnknown,
+    GuardianConsentMissing,
+    StatusDoesNotAllow,
+    VolunteerNotFound,
+)
+from services.volunteers.schemas import Decide, DecideRow, RegisterVolunteer, SearchVolunteers, Status, VolunteerView
+from services.volunteers.tables import Centre, Volunteer
+from shared import batches
+from shared.access.doors import Caller, permits
+from shared.access.permissions import Permission
+from shared.batches import Batch, BatchAnswer
+from shared.clock import Now
+from shared.errors import AlreadyExists
+from shared.paging import AskedPage, InvalidCursor, Page
+from shared.people import masked_iin
+from shared.problems import refusals
+from shared.requests import Sealing, Tx
+from shared.requests import router as _router
+from shared.sealed import Seal
+
+router = _router("/v1/volunteers", tags=["volunteers"])
+_REGISTERING = (
+    BornInTheFuture,
+    GuardianConsentMissing,
+    ConsentInTheFuture,
+    DirectionUnknown,
+    CentreUnknown,
+    CentreIsClosed,
+    AlreadyRegistered,
+    AlreadyExists,
+)
+
+
+def view(volunteer: Volunteer | Mapping[str, Any], seal: Seal) -> VolunteerView:
+    """A volunteer as staff see them: contacts opened, the IIN masked."""
+    values = dict(volunteer.__dict__) if isinstance(volunteer, Volunteer) else dict(volunteer)
+    for name in ("iin", "phone", "email"):
+        if values[name] is not None:
+            values[name] = seal.open_text(values[name], place=f"volunteer.{name}", row=values["id"])
+    if values["iin"] is not None:
+        values["iin"] = masked_iin(values["iin"])
+    return VolunteerView.model_validate(values)
+
+
+def _sort_key(volunteer: Mapping[str, Any]) -> list[str]:
+    return [volunteer["sort_key"], str(volunteer["id"])]
+
+
+@router.post(
+    "",
+    status_code=status.HTTP_201_CREATED,
+    responses=refusals(*_REGISTERING),
+    dependencies=[permits(Permission.WRITE_VOLUNTEERS)],
+)
+async def register_volunteer(
+    form: RegisterVolunteer, response: Response, tx: Tx, seal: Sealing, caller: Caller, now: Now
+) -> VolunteerView:
+    """Register as a volunteer."""
+    volunteer = await commands.register_volunteer(tx, form, by=caller, seal=seal, now=now)
+    response.headers["Location"] = f"/v1/volunteers/{volunteer.id}"
+    return view(volunteer, seal)
+
+
+@router.post(
+    "/batches",
+    status_code=status.HTTP_207_MULTI_STATUS,
+    response_model=BatchAnswer,
+    dependencies=[permits(Permission.WRITE_VOLUNTEERS)],
+)
+async def register_volunteers(
+    batch: Batch[RegisterVolunteer], tx: Tx, seal: Sealing, caller: Caller, now: Now
+) -> Response:
+    """Register up to 500 volunteers; each row has its own answer."""
+
+    async def register_one(form: RegisterVolunteer) -> UUID:
+        return (await commands.register_volunteer(tx, form, by=caller, seal=seal, now=now)).id
+
+    return await batches.run(
+        tx, batch, RegisterVolunteer, register_one, prepare=lambda rows: tx.load(Centre, [r.centre_id for r in rows])
+    )
+
+
+@router.post("/searches", responses=refusals(InvalidCursor), dependencies=[permits(Permission.READ_VOLUNTEERS)])
+async def search_volunteers(form: SearchVolunteers, request: Request, tx: Tx, seal: Sealing) -> Page[VolunteerView]:
+    """Find volunteers by the beginnings of a name's words, in any script people type, or by phone, IIN, number, …"""
+    cursors, purpose = request.app.state.cursors, f"search {form.model_dump_json(exclude={'cursor', 'limit'})}"
+    after = cursors.decode(form.cursor, of=purpose) if form.cursor else None
+    rows = await queries.find_volunteers(tx, form, after=after, fetch=form.limit + 1, seal=seal)
+    following = cursors.encode(_sort_key(rows[form.limit - 1]), of=purpose) if len(rows) > form.limit else None
+    return Page(items=[view(row, seal) for row in rows[: form.limit]], next=following)
+
+
+@router.get("", dependencies=[permits(Permission.READ_VOLUNTEERS)])
+async def list_volunteers(
+    tx: Tx, page: AskedPage, seal: Sealing, status: Status | None = None, centre_id: UUID | None = None
+) -> Page[VolunteerView]:
+    """Volunteers in Kazakh alphabetical order."""
+    form = SearchVolunteers(status=status, centre_id=centre_id)
+    rows = await queries.find_volunteers(tx, form, after=page.after, fetch=page.fetch, seal=seal)
+    chosen = page.page(rows, _sort_key)
+    return Page(items=[view(row, seal) for row in chosen.items], next=chosen.next)
+
+
+@router.get(
+    "/{volunteer_id}", responses=refusals(VolunteerNotFound), dependencies=[permits(Permission.READ_VOLUNTEERS)]
+)
+async def read_volunteer(volunteer_id: UUID, tx: Tx, seal: Sealing) -> VolunteerView:
+    """One volunteer."""
+    volunteer = await tx.get(Volunteer, volunteer_id)
+    if volunteer is None:
+        raise VolunteerNotFound
+    return view(volunteer, seal)
+
+
+def _add_decision(
+    path: Literal["approvals", "rejections", "activations", "pauses", "resumptions", "departures"],
+    action: str,
+    says: str,
+) -> None:
+    """The routes of one decision on a volunteer's status: for one, and for up to 500."""
+
+    async def decide(
+        volunteer_id: UUID, form: Decide, tx: Tx, seal: Sealing, caller: Caller, now: Now
+    ) -> VolunteerView:
+        return view(await commands.change_status(tx, volunteer_id, action, form, by=caller, now=now), seal)
+
+    async def decide_many(batch: Batch[DecideRow], tx: Tx, caller: Caller, now: Now) -> Response:
+        async def decide_one(row: DecideRow) -> UUID:
+            return (await commands.change_status(tx, row.volunteer_id, action, row, by=caller, now=now)).id
+
+        return await batches.run(
+            tx,
+            batch,
+            DecideRow,
+            decide_one,
+            prepare=lambda rows: tx.load(Volunteer, [row.volunteer_id for row in rows], lock=True),
+            status=200,
+        )
+
+    _route(router, f"/{{volunteer_id}}/{path}", decide, f"{action}_volunteer", says)
+    _route(router, f"/{path}/batches", decide_many, f"{action}_volunteers", f"{says} Up to 500 at once.", many=True)
+
+
+def _route(
+    routes: APIRouter, path: str, endpoint: Callable[..., Any], name: str, says: str, *, many: bool = False
+) -> None:
+    routes.add_api_route(
+        path,
+        endpoint,
+        methods=["POST"],
+        name=name,
+        summary=says,
+        status_code=207 if many else 200,
+        response_model=BatchAnswer if many else VolunteerView,
+        responses={} if many else refusals(VolunteerNotFound, StatusDoesNotAllow, DecidedBeforeApplied),
+        dependencies=[permits(Permission.WRITE_VOLUNTEERS)],
+    )
+
+
+_add_decision("approvals", "approve", "Accept an application: the volunteer is officially registered.")
+_add_decision("rejections", "reject", "Do not accept an application.")
+_add_decision("activations", "activate", "Note that an approved volunteer has begun to help.")
+_add_decision("pauses", "pause", "Note that a volunteer takes a pause.")
+_add_decision("resumptions", "resume", "Note that a volunteer is back from a pause.")
+_add_decision("departures", "leave", "Note that a volunteer has left.")

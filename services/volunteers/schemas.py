@@ -1,0 +1,219 @@
+"""Request forms and views. A form is also the command's argument."""
+
+from datetime import date, datetime
+from typing import Annotated, Literal
+from uuid import UUID
+
+from pydantic import AfterValidator, EmailStr, Field
+
+from shared.forms import Code, Form, LongText, OptionalId, PastDay, RegionCode, Text, Trilingual, View, WholeNumber
+from shared.people import Iin, Phone
+
+CentreKind = Literal[
+    "volunteer_centre",
+    "friendship_house",
+    "ethnocultural_association",
+    "mothers_council",
+    "public_consent_council",
+    "youth_organisation",
+    "other",
+]
+Language = Literal["kk", "ru", "en"]
+Status = Literal["applied", "approved", "active", "paused", "left", "rejected"]
+Email = Annotated[EmailStr, Field(max_length=254), AfterValidator(str.lower)]
+
+
+class OpenCentre(Form):
+    """A centre that begins to work."""
+
+    id: OptionalId = None
+    kind: CentreKind
+    name: Trilingual
+    region: RegionCode
+    parent_id: UUID | None = None
+    opened_on: PastDay | None = Field(None, description="Today when absent.")
+
+
+class ChangeCentre(Form):
+    """What a centre is from now on. Its region stays: figures of the past belong to it."""
+
+    kind: CentreKind
+    name: Trilingual
+    parent_id: UUID | None = None
+
+
+class CloseCentre(Form):
+    """The end of a centre's work."""
+
+    closed_on: PastDay | None = Field(None, description="The last day; today when absent.")
+
+
+class CentreView(View):
+    """A centre."""
+
+    id: UUID
+    version: int
+    kind: str
+    name: dict[str, str]
+    region: str
+    parent_id: UUID | None
+    opened_on: date
+    closed_on: date | None
+
+
+class MakeAssignment(Form):
+    """A person takes on a direction of a centre's work."""
+
+    id: OptionalId = None
+    person_name: Text
+    person_id: UUID | None = Field(None, description="The same person in another assignment; a new one when absent.")
+    centre_id: UUID
+    direction: Code
+    role: Literal["leader", "coordinator"]
+    from_on: PastDay | None = Field(None, description="Today when absent.")
+
+
+class EndAssignment(Form):
+    """The end of an assignment."""
+
+    until_on: PastDay | None = Field(None, description="The last day; today when absent.")
+
+
+class EndAssignmentRow(EndAssignment):
+    assignment_id: UUID
+
+
+class AssignmentView(View):
+    """An assignment."""
+
+    id: UUID
+    version: int
+    person_id: UUID
+    person_name: str
+    centre_id: UUID
+    region: str
+    direction: str
+    role: str
+    from_on: date
+    until_on: date | None
+
+
+class GiveConsent(Form):
+    """Consent to the keeping of personal data: the law (94-V) wants it provable."""
+
+    version: Text = Field(description="Which text was agreed to.")
+    given_on: PastDay
+    how: Literal["paper", "online", "oral_recorded"]
+    by: Literal["self", "parent", "guardian"] = "self"
+    by_name: Text | None = None
+
+
+class RegisterVolunteer(Form):
+    """A person who offers their time."""
+
+    id: OptionalId = None
+    full_name: Text = Field(description="As written in the documents.")
+    language: Language = Field(description="In which the person likes to be addressed.")
+    born_on: PastDay
+    iin: Iin | None = None
+    phone: Phone | None = None
+    email: Email | None = None
+    centre_id: UUID
+    directions: Annotated[list[Code], Field(max_length=20)]
+    skills: Annotated[list[Text], Field(max_length=50)] = []
+    languages_spoken: Annotated[list[Code], Field(max_length=20)] = []
+    affiliation: Text | None = None
+    emergency_contact: LongText | None = None
+    consent: GiveConsent
+    applied_on: PastDay | None = Field(None, description="Today when absent; the day on the paper otherwise.")
+
+
+class Decide(Form):
+    """A decision on a volunteer's status."""
+
+    decided_on: PastDay | None = Field(None, description="From when it counts; today when absent.")
+    reason: LongText | None = None
+
+
+class DecideRow(Decide):
+    volunteer_id: UUID
+
+
+class VolunteerView(View):
+    """A volunteer as staff see them; the IIN is masked."""
+
+    id: UUID
+    version: int
+    number: int
+    status: str
+    full_name: str
+    language: str
+    born_on: date
+    iin: str | None
+    phone: str | None
+    email: str | None
+    centre_id: UUID
+    region: str
+    directions: list[str]
+    skills: list[str]
+    languages_spoken: list[str]
+    affiliation: str | None
+    applied_on: date
+    status_on: date
+    registered_at: datetime
+
+
+class SearchVolunteers(Form):
+    """What is looked for. A body, not a query string: names and phones do not belong into addresses."""
+
+    name: Text | None = Field(None, description="Beginnings of the words of a name, in any of the scripts people type.")
+    phone: Phone | None = None
+    iin: Iin | None = None
+    number: WholeNumber | None = None
+    centre_id: UUID | None = None
+    direction: Code | None = None
+    skill: Text | None = None
+    status: Status | None = None
+    limit: Annotated[int, Field(strict=True, ge=1, le=200)] = 50
+    cursor: Annotated[str, Field(max_length=1000)] | None = None
+
+
+class DeclareVolunteers(Form):
+    """A centre's estimate of those who help without registration."""
+
+    id: OptionalId = None
+    centre_id: UUID
+    number: WholeNumber
+    declared_on: PastDay | None = Field(None, description="Today when absent.")
+    source: Text
+
+
+class DeclarationView(View):
+    """A declared estimate."""
+
+    id: UUID
+    centre_id: UUID
+    region: str
+    number: int
+    before: int
+    declared_on: date
+    source: str
+
+
+class HoursEntryView(View):
+    """Time earned, or taken back where negative."""
+
+    id: UUID
+    volunteer_id: UUID
+    centre_id: UUID
+    direction: str | None
+    minutes: int
+    signup_id: UUID
+    earned_on: date
+
+
+class HoursView(View):
+    """Hours of a volunteer or a centre in a period: the sum and the entries behind it, newest first."""
+
+    minutes: int
+    entries: list[HoursEntryView]

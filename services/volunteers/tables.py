@@ -1,0 +1,184 @@
+"""What the volunteers service remembers. Nobody else reads these tables."""
+
+from datetime import date, datetime
+from typing import Any
+from uuid import UUID
+
+from sqlalchemy import (
+    CheckConstraint,
+    Column,
+    Date,
+    Index,
+    LargeBinary,
+    MetaData,
+    Sequence,
+    Text,
+    UniqueConstraint,
+    text,
+)
+from sqlalchemy.dialects.postgresql import JSONB
+from sqlmodel import DateTime, Field, SQLModel
+
+from services.volunteers import domain
+from shared.database import NUMBERS_AT_ONCE
+from shared.ids import new_id
+from shared.messaging.tables import remember_messages
+from shared.refused_as import refused_as
+
+
+class Base(SQLModel):
+    """Its own metadata: SQLModel's global one would let the services' tables collide in one test process."""
+
+    metadata = MetaData()
+
+
+remember_messages(Base.metadata)
+
+volunteer_numbers = Sequence("volunteer_number", start=1001, increment=NUMBERS_AT_ONCE, metadata=Base.metadata)
+"""The short numbers that people read to each other."""
+
+
+def _json() -> Any:
+    return Column(JSONB, nullable=False)
+
+
+class Centre(Base, table=True):
+    """A place or organisation that brings volunteers together."""
+
+    __table_args__ = (CheckConstraint("closed_on >= opened_on", name="centre_days"),)
+
+    id: UUID = Field(default_factory=new_id, primary_key=True)
+    version: int = 1
+    kind: str
+    name: dict[str, str] = Field(sa_column=_json())
+    region: str
+    parent_id: UUID | None = Field(default=None, foreign_key="centre.id")
+    opened_on: date
+    closed_on: date | None = None
+
+
+class Assignment(Base, table=True):
+    """A person leads or coordinates one direction of a centre's work for a time."""
+
+    __table_args__ = (CheckConstraint("until_on >= from_on", name="assignment_days"),)
+
+    id: UUID = Field(default_factory=new_id, primary_key=True)
+    version: int = 1
+    person_id: UUID
+    person_name: str
+    centre_id: UUID = Field(index=True, foreign_key="centre.id")
+    region: str
+    direction: str
+    role: str
+    from_on: date
+    until_on: date | None = None
+
+
+class Volunteer(Base, table=True):
+    """A person who offers their time. What identifies them is sealed; hashes find it again."""
+
+    __table_args__ = (
+        UniqueConstraint("iin_index", name="volunteer_iin", info=refused_as(domain.AlreadyRegistered)),
+        UniqueConstraint("phone_index", name="volunteer_phone", info=refused_as(domain.AlreadyRegistered)),
+        UniqueConstraint("email_index", name="volunteer_email", info=refused_as(domain.AlreadyRegistered)),
+        Index("volunteer_by_name", "sort_key", "id"),
+        Index("volunteer_by_centre", "centre_id", "sort_key", "id"),
+        # Any word of the name may be the one whose beginning is typed.
+        Index("volunteer_words", text("to_tsvector('simple', name_folded)"), postgresql_using="gin"),
+    )
+
+    id: UUID = Field(default_factory=new_id, primary_key=True)
+    version: int = 1
+    number: int = Field(unique=True)
+    status: str = Field(default="applied", index=True)
+    full_name: str
+    sort_key: str
+    name_folded: str
+    language: str
+    born_on: date
+    iin: bytes | None = Field(default=None, sa_column=Column(LargeBinary))
+    iin_index: bytes | None = Field(default=None, sa_column=Column(LargeBinary))
+    phone: bytes | None = Field(default=None, sa_column=Column(LargeBinary))
+    phone_index: bytes | None = Field(default=None, sa_column=Column(LargeBinary))
+    email: bytes | None = Field(default=None, sa_column=Column(LargeBinary))
+    email_index: bytes | None = Field(default=None, sa_column=Column(LargeBinary))
+    centre_id: UUID = Field(foreign_key="centre.id")
+    region: str
+    directions: list[str] = Field(sa_column=_json())
+    skills: list[str] = Field(sa_column=_json())
+    languages_spoken: list[str] = Field(sa_column=_json())
+    affiliation: str | None = None
+    emergency_contact: bytes | None = Field(default=None, sa_column=Column(LargeBinary))
+    applied_on: date
+    status_on: date
+    registered_at: datetime = Field(sa_type=DateTime(timezone=True))  # pyright: ignore[reportArgumentType]
+
+
+class Consent(Base, table=True):
+    """That a person agreed to the keeping of their data: which text, when, how and by whom. Never changed."""
+
+    id: UUID = Field(default_factory=new_id, primary_key=True)
+    volunteer_id: UUID = Field(index=True, foreign_key="volunteer.id")
+    text_version: str
+    given_on: date
+    how: str
+    by: str
+    by_name: bytes | None = Field(default=None, sa_column=Column(LargeBinary))
+    recorded_by: str
+    recorded_at: datetime = Field(sa_type=DateTime(timezone=True))  # pyright: ignore[reportArgumentType]
+
+
+class StatusChange(Base, table=True):
+    """Who changed a volunteer's status, when and why."""
+
+    id: UUID = Field(default_factory=new_id, primary_key=True)
+    volunteer_id: UUID = Field(index=True, foreign_key="volunteer.id")
+    was: str | None = None
+    status: str
+    on: date = Field(sa_column=Column("on", Date, nullable=False))
+    reason: str | None = Field(default=None, sa_column=Column(Text))
+    changed_by: str
+    changed_at: datetime = Field(sa_type=DateTime(timezone=True))  # pyright: ignore[reportArgumentType]
+
+
+class Declaration(Base, table=True):
+    """A centre's estimate of those who help without registration, as of a day."""
+
+    __table_args__ = (
+        CheckConstraint("number >= 0", name="declaration_number"),
+        Index("declaration_latest", "centre_id", "declared_on", "id"),
+    )
+
+    id: UUID = Field(default_factory=new_id, primary_key=True)
+    version: int = 1
+    centre_id: UUID = Field(foreign_key="centre.id")
+    region: str
+    number: int
+    before: int
+    declared_on: date
+    source: str
+
+
+class HoursEntry(Base, table=True):
+    """Time earned by a volunteer, or taken back. Entries are only ever added."""
+
+    __table_args__ = (
+        UniqueConstraint("signup_id", "signup_version", name="hours_of_attendance"),
+        Index("hours_of_volunteer", "volunteer_id", "earned_on"),
+        Index("hours_of_centre", "centre_id", "earned_on"),
+        # Entries whose shift has not ended yet.
+        Index("hours_pending", "earned_at", postgresql_where=text("announced_at IS NULL")),
+    )
+
+    id: UUID = Field(default_factory=new_id, primary_key=True)
+    version: int = 1
+    volunteer_id: UUID
+    centre_id: UUID
+    region: str
+    direction: str | None = None
+    minutes: int
+    signup_id: UUID
+    signup_version: int
+    earned_on: date
+    earned_at: datetime = Field(sa_type=DateTime(timezone=True))  # pyright: ignore[reportArgumentType]
+    announced_at: datetime | None = Field(default=None, sa_type=DateTime(timezone=True))  # pyright: ignore[reportArgumentType]

@@ -1,0 +1,1 @@
+"""What every service stands on: transactions, messages, refusals, access, time. Knows no service."""

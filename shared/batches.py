@@ -1,0 +1,130 @@
+"""Many rows in one request: each has its own answer, and a bad one never blocks a good one.
+
+All rows are gathered and sent as one statement. Only if the database then refuses are they tried in halves, so a
+batch without conflicts costs no more than one row's round trips, and a bad row some two times log2(n) more.
+"""
+
+from collections.abc import Awaitable, Callable, Sequence
+from typing import Annotated, Any, Generic, NamedTuple, TypeVar
+from uuid import UUID
+
+from fastapi import Response
+from pydantic import BaseModel, Field, ValidationError
+
+from shared.database import Transaction
+from shared.errors import Refusal
+from shared.forms import Form
+from shared.problems import Problem, problem_of, validation_problem
+
+ROWS_MAX = 500
+
+Item = TypeVar("Item", bound=BaseModel)
+
+
+class Batch(Form, Generic[Item]):
+    """Rows to be handled one by one. Each is validated by itself, so the list takes any object."""
+
+    items: Annotated[list[dict[str, Any]], Field(min_length=1, max_length=ROWS_MAX)]
+
+
+class Repeated(NamedTuple):
+    """What a command answers for a row whose change was made before: its status is 200, since nothing is new."""
+
+    id: UUID
+
+
+class RowAnswer(BaseModel):
+    """What became of one row."""
+
+    index: int
+    client_ref: str | None = None
+    status: int
+    id: UUID | None = None
+    problem: Problem | None = None
+
+
+class Summary(BaseModel):
+    done: int
+    refused: int
+
+
+class BatchAnswer(BaseModel):
+    """Answers in the order of the rows, and their sum. The status is always 207."""
+
+    items: list[RowAnswer]
+    summary: Summary
+
+
+async def run(
+    tx: Transaction,
+    batch: Batch[Item],
+    form: type[Item],
+    command: Callable[[Item], Awaitable[UUID | Repeated]],
+    *,
+    prepare: Callable[[list[Item]], Awaitable[Any]] | None = None,
+    status: int = 201,
+) -> Response:
+    """Handle each row by `command`, which returns the id it made or changed.
+
+    `prepare` gets the valid rows first, to read (and lock) in one query what the commands will ask for.
+    """
+    answers: dict[int, RowAnswer] = {}
+    rows: list[tuple[int, Item]] = []
+    for index, raw in enumerate(batch.items):
+        reference = raw.pop("client_ref", None)
+        try:
+            rows.append((index, form.model_validate(raw)))
+            answers[index] = RowAnswer(index=index, status=status)
+        except ValidationError as error:
+            problem = validation_problem(error.errors(include_url=False), prefix=f"/items/{index}")
+            answers[index] = RowAnswer(index=index, status=422, problem=problem)
+        answers[index].client_ref = reference if isinstance(reference, str) else None
+    await _handle(tx, rows, answers, command, prepare, status)
+    done = sum(1 for answer in answers.values() if answer.problem is None)
+    answer = BatchAnswer(
+        items=[answers[index] for index in range(len(batch.items))],
+        summary=Summary(done=done, refused=len(batch.items) - done),
+    )
+    # Serialised by hand: FastAPI would validate five hundred answers once more.
+    return Response(answer.model_dump_json(exclude_none=True), 207, media_type="application/json")
+
+
+async def _handle(
+    tx: Transaction,
+    rows: Sequence[tuple[int, Item]],
+    answers: dict[int, RowAnswer],
+    command: Callable[[Item], Awaitable[UUID | Repeated]],
+    prepare: Callable[[list[Item]], Awaitable[Any]] | None,
+    status: int,
+) -> None:
+    if not rows:
+        return
+    try:
+        async with tx.attempt():
+            if prepare is not None:
+                await prepare([row for _, row in rows])
+            for index, row in rows:
+                answer = answers[index]
+                # It may have had another answer in an attempt that the database refused.
+                answer.id, answer.status, answer.problem = None, status, None
+                try:
+                    async with tx.unless_refused():
+                        done = await command(row)
+                        answer.id, answer.status = (done.id, 200) if isinstance(done, Repeated) else (done, status)
+                except Refusal as refusal:
+                    _refuse(answer, refusal)
+    except Refusal as refusal:
+        if len(rows) == 1:
+            answers[rows[0][0]].id = None
+            _refuse(answers[rows[0][0]], refusal)
+            return
+        middle = len(rows) // 2
+        for half in (rows[:middle], rows[middle:]):
+            await _handle(tx, half, answers, command, prepare, status)
+
+
+def _refuse(answer: RowAnswer, refusal: Refusal) -> None:
+    problem = problem_of(refusal)
+    for error in problem.errors or []:
+        error.pointer = f"#/items/{answer.index}{error.pointer.removeprefix('#')}"
+    answer.status, answer.problem = problem.status, problem

@@ -1,0 +1,520 @@
+"""One request or one message is one transaction; only this module commits.
+
+A command says what it means (`tx.insert(volunteer)`, `tx.announce(VolunteerRegistered(...))`); the gathered rows leave
+as one cached statement at commit, together with the outbox and the idempotency record. Reads go out at once; a locking
+read opens the transaction. Why not SQLAlchemy's session: decision 0004.
+"""
+
+import asyncio
+from collections.abc import AsyncGenerator, Callable, Iterable, Mapping
+from contextlib import asynccontextmanager
+from dataclasses import dataclass, field
+from datetime import datetime
+from functools import lru_cache
+from typing import Any, TypeVar
+from uuid import UUID
+
+import asyncpg
+import orjson
+from sqlalchemy import Column, MetaData, Sequence, Table
+from sqlalchemy.dialects.postgresql.asyncpg import dialect as asyncpg_dialect
+from sqlalchemy.sql import ClauseElement
+from sqlmodel import SQLModel
+
+from shared.contracts.envelope import DomainEvent, envelop
+from shared.errors import AlreadyExists, Refusal, Stale, Unavailable
+from shared.refused_as import REFUSED_AS
+
+Row = TypeVar("Row", bound=SQLModel)
+
+_DIALECT = asyncpg_dialect()
+
+NUMBERS_AT_ONCE = 100
+"""The increment of a number sequence: a process takes so many at once and hands them out itself."""
+
+CONNECTION_LOST = (
+    asyncpg.PostgresConnectionError,
+    asyncpg.InterfaceError,
+    # asyncpg raises this one, not a connection error, when the server dies in mid-answer.
+    asyncpg.InternalClientError,
+    asyncpg.CannotConnectNowError,
+    asyncpg.AdminShutdownError,
+    asyncpg.CrashShutdownError,
+    asyncpg.TooManyConnectionsError,
+    asyncpg.DiskFullError,
+    OSError,
+    TimeoutError,
+)
+"""What means "the database does not answer just now": worth another try, nobody's mistake."""
+
+TRY_AGAIN = (asyncpg.DeadlockDetectedError, asyncpg.SerializationError)
+"""What means "two transactions stood in each other's way": the loser is simply run again."""
+
+
+class DatabaseUnavailable(Unavailable):
+    """The database does not answer at the moment; try again."""
+
+
+class Database:
+    """A service's own database: a pool of connections and what its constraints mean."""
+
+    def __init__(self, url: str, metadata: MetaData, *, pool_size: int = 10, schema: str | None = None) -> None:
+        """`schema` puts one schema first in the search path of every connection (the gateway's read models)."""
+        self.url = url
+        self.metadata = metadata
+        self._pool_size = pool_size
+        self._schema = schema
+        self._pool: asyncpg.Pool[asyncpg.Record] | None = None
+        self._refusals = _refusals_of(metadata)
+        self.numbers: dict[str, list[int]] = {}
+        """Numbers taken from each sequence and not yet handed out."""
+        self.on_announced: Callable[[], None] = lambda: None
+        """Called after a commit that announced something: wakes the relay. Losing a call costs one polling interval."""
+
+    async def open(self) -> None:
+        settings = {"application_name": "asar"}
+        if self._schema is not None:
+            settings["search_path"] = self._schema
+        self._pool = await asyncpg.create_pool(
+            self.url,
+            min_size=1,
+            max_size=self._pool_size,
+            init=_speak_json,
+            # No session state is ever left on a pooled connection, so asyncpg's reset round trip buys nothing.
+            reset=_leave_as_is,
+            command_timeout=30,
+            server_settings=settings,
+        )
+
+    async def close(self) -> None:
+        if self._pool is not None:
+            try:
+                await asyncio.wait_for(self._pool.close(), timeout=5)
+            except TimeoutError:
+                self._pool.terminate()
+            self._pool = None
+
+    @property
+    def pool(self) -> "asyncpg.Pool[asyncpg.Record]":
+        if self._pool is None:
+            raise DatabaseUnavailable
+        return self._pool
+
+    @asynccontextmanager
+    async def transaction(self) -> AsyncGenerator["Transaction"]:
+        """Commit what the block gathered; if it raises, nothing happened.
+
+        Raises:
+            Refusal: a constraint was violated that means one (`refused_as`).
+            DatabaseUnavailable: the database did not answer; whether the commit took place is then unknown.
+        """
+        tx = Transaction(self)
+        try:
+            try:
+                yield tx
+                await tx.commit()
+            except asyncpg.IntegrityConstraintViolationError as error:
+                raise self.refusal_for(error) from error
+            except CONNECTION_LOST as error:
+                raise DatabaseUnavailable from error
+        except BaseException:
+            await tx.abandon()
+            raise
+        await tx.release()
+        if tx.announced:
+            self.on_announced()
+
+    def refusal_for(self, error: asyncpg.IntegrityConstraintViolationError) -> BaseException:
+        """What the violated constraint means to a caller; the error itself where it means nothing to one."""
+        name = str(error.as_dict().get("constraint_name") or "")
+        if name in self._refusals:
+            return self._refusals[name]()
+        if isinstance(error, asyncpg.UniqueViolationError) and name.endswith("_pkey"):
+            return AlreadyExists()
+        return error
+
+    async def ping(self) -> None:
+        """Raises unless the database answers."""
+        await self.pool.fetchval("SELECT 1", timeout=2)
+
+
+async def _speak_json(connection: Any) -> None:
+    await connection.set_type_codec(
+        "jsonb", schema="pg_catalog", encoder=lambda value: orjson.dumps(value).decode(), decoder=orjson.loads
+    )
+
+
+async def _leave_as_is(_: Any) -> None:
+    return None
+
+
+def _refusals_of(metadata: MetaData) -> dict[str, type[Refusal]]:
+    named: dict[str, type[Refusal]] = {}
+    for table in metadata.tables.values():
+        for rule in [*table.constraints, *table.indexes]:
+            refusal = rule.info.get(REFUSED_AS)
+            if refusal is not None:
+                # An unnamed primary key is called so by PostgreSQL.
+                named[str(rule.name or f"{table.name}_pkey")] = refusal
+    return named
+
+
+@dataclass
+class _Gathered:
+    """Rows that leave with the next statement, in the order in which they were gathered, by table and kind of write."""
+
+    inserts: dict[Table, list[Mapping[str, Any]]] = field(default_factory=dict)
+    puts: dict[Table, dict[tuple[Any, ...], Mapping[str, Any]]] = field(default_factory=dict)
+    updates: dict[Table, dict[UUID, tuple[SQLModel, int]]] = field(default_factory=dict)
+    sums: dict[Table, dict[tuple[Any, ...], dict[str, int]]] = field(default_factory=dict)
+
+    def __bool__(self) -> bool:
+        return bool(self.inserts or self.puts or self.updates or self.sums)
+
+    def clear(self) -> None:
+        for writes in (self.inserts, self.puts, self.updates, self.sums):
+            writes.clear()
+
+    def absorb(self, other: "_Gathered") -> None:
+        for table, rows in other.inserts.items():
+            self.inserts.setdefault(table, []).extend(rows)
+        for table, keyed in other.puts.items():
+            self.puts.setdefault(table, {}).update(keyed)
+        for table, changed in other.updates.items():
+            mine = self.updates.setdefault(table, {})
+            for identity, (row, was) in changed.items():
+                mine.setdefault(identity, (row, was))
+        for table, sums in other.sums.items():
+            for key, counters in sums.items():
+                self.increase(table, key, counters)
+
+    def increase(self, table: Table, key: tuple[Any, ...], amounts: Mapping[str, int]) -> None:
+        counters = self.sums.setdefault(table, {}).setdefault(key, {})
+        for name, amount in amounts.items():
+            counters[name] = counters.get(name, 0) + amount
+
+
+class Transaction:
+    """What one request or one message does to a service's database."""
+
+    def __init__(self, database: Database) -> None:
+        self._database = database
+        self._connection: Any = None
+        self._open = False
+        self._gathered = _Gathered()
+        self._held: list[_Gathered] = []
+        # Held, not only counted by id(): the id of a forgotten row may be given to the next one that is made.
+        self._new: dict[int, Mapping[str, Any]] = {}
+        self._loaded: dict[tuple[type[SQLModel], UUID], SQLModel] = {}
+        self._locked: set[tuple[type[SQLModel], UUID]] = set()
+        self._absent: set[tuple[type[SQLModel], UUID]] = set()
+        self.announced = False
+
+    # --- what a command gathers -------------------------------------------------------------------------------------
+
+    def insert(self, *rows: SQLModel) -> None:
+        """Add rows; a violated constraint refuses the whole transaction."""
+        for row in rows:
+            self._gathered.inserts.setdefault(_table(type(row)), []).append(row.__dict__)
+            self._new[id(row.__dict__)] = row.__dict__
+
+    def put(self, *rows: SQLModel) -> None:
+        """Add rows or replace those of the same key; of two with one key the later wins."""
+        for row in rows:
+            table = _table(type(row))
+            values = row.__dict__
+            self._gathered.puts.setdefault(table, {})[tuple(values[c.name] for c in table.primary_key)] = values
+
+    def update(self, row: SQLModel) -> None:
+        """Store a changed row and raise its `version` by one; call it once per change that is announced.
+
+        Raises (at commit):
+            Stale: the stored version is not the one that was read.
+        """
+        values = row.__dict__
+        was: int = values["version"]
+        row.version = was + 1  # pyright: ignore[reportAttributeAccessIssue]  # every updatable table has one
+        if id(values) not in self._new:
+            self._gathered.updates.setdefault(_table(type(row)), {}).setdefault(values["id"], (row, was))
+
+    def increase(self, table_class: type[SQLModel], key: Mapping[str, Any], **amounts: int) -> None:
+        """Add amounts to the counters of the row with this key; the row begins at zero."""
+        table = _table(table_class)
+        self._gathered.increase(table, tuple(key[column.name] for column in table.primary_key), amounts)
+
+    def announce(self, fact: DomainEvent, *, at: datetime, version: int = 1) -> None:
+        """Publish `fact` if, and only if, this transaction commits. `version` is its aggregate's after the change."""
+        self.insert_values("outbox", envelop(fact, at=at, version=version))
+        self.announced = True
+
+    def insert_values(self, table_name: str, values: Mapping[str, Any]) -> None:
+        """Add a row to one of the tables that every service keeps for `shared` and that have no class."""
+        self._gathered.inserts.setdefault(self._database.metadata.tables[table_name], []).append(values)
+
+    # --- what it asks -----------------------------------------------------------------------------------------------
+
+    async def fetch(self, statement: ClauseElement, **parameters: Any) -> list[asyncpg.Record]:
+        """Run a query and return its rows; what was gathered and not flushed is not seen by it."""
+        sql, names, defaults = _compiled(statement)
+        values = {**defaults, **parameters}
+        connection = await self._connected()
+        return await connection.fetch(sql, *[values[name] for name in names])
+
+    async def fetch_one(self, statement: ClauseElement, **parameters: Any) -> asyncpg.Record | None:
+        rows = await self.fetch(statement, **parameters)
+        return rows[0] if rows else None
+
+    async def scalar(self, statement: ClauseElement, **parameters: Any) -> Any:
+        """The first column of the first row, or None."""
+        row = await self.fetch_one(statement, **parameters)
+        return None if row is None else row[0]
+
+    async def number(self, sequence: Sequence) -> int:
+        """The next short number of a sequence: unique, ascending within a process, with gaps after a restart."""
+        left = self._database.numbers.setdefault(sequence.name, [])
+        if not left:
+            first: int = await (await self._connected()).fetchval("SELECT nextval($1::regclass)", sequence.name)
+            left.extend(range(first + NUMBERS_AT_ONCE - 1, first - 1, -1))
+        return left.pop()
+
+    async def sql(self, text: str, *arguments: Any) -> list[asyncpg.Record]:
+        """For what SQLAlchemy cannot say; asyncpg's own placeholders."""
+        return await (await self._connected()).fetch(text, *arguments)
+
+    async def get(self, table_class: type[Row], identity: UUID, *, lock: bool = False) -> Row | None:
+        """The row with this id, or None. `lock` keeps others from changing it until the end of the transaction."""
+        return (await self.load(table_class, [identity], lock=lock)).get(identity)
+
+    async def load(self, table_class: type[Row], ids: Iterable[UUID], *, lock: bool = False) -> dict[UUID, Row]:
+        """Rows by id, each read once per transaction, and once more if it is to be locked only later.
+
+        Locks are taken in the order of the ids, so two never cross.
+        """
+        wanted = sorted(set(ids))
+        known = self._locked if lock else self._loaded
+        missing = [i for i in wanted if (table_class, i) not in known and (table_class, i) not in self._absent]
+        if missing:
+            if lock:
+                await self.begin()
+            connection = await self._connected()
+            for record in await connection.fetch(_select_by_ids(_table(table_class), lock), missing):
+                row = table_class(**dict(record))
+                self._loaded[table_class, record["id"]] = row
+            found_now = {(table_class, i) for i in missing if (table_class, i) in self._loaded}
+            self._absent.update({(table_class, i) for i in missing} - found_now)
+            if lock:
+                self._locked.update(found_now)
+        found = {i: self._loaded.get((table_class, i)) for i in wanted}
+        return {i: row for i, row in found.items() if isinstance(row, table_class)}
+
+    # --- how it ends ------------------------------------------------------------------------------------------------
+
+    async def begin(self) -> None:
+        """Open the transaction now. A transaction of nothing but writes never needs it: one statement is atomic."""
+        if not self._open:
+            await (await self._connected()).execute("BEGIN")
+            self._open = True
+
+    async def flush(self) -> None:
+        """Send what was gathered, so that the queries that follow see it."""
+        await self.begin()
+        for held in self._held:
+            await self._write(held)
+        await self._write(self._gathered)
+
+    async def commit(self) -> None:
+        await self._write(self._gathered)
+        if self._open:
+            await self._connection.execute("COMMIT")
+            self._open = False
+
+    async def release(self) -> None:
+        """Give the connection back."""
+        connection, self._connection = self._connection, None
+        if connection is not None:
+            await self._database.pool.release(connection)
+
+    async def abandon(self) -> None:
+        """Undo everything; never raises, since it runs while another error is on its way."""
+        try:
+            if self._open and self._connection is not None and not self._connection.is_closed():
+                self._open = False
+                await self._connection.execute("ROLLBACK", timeout=5)
+        except CONNECTION_LOST + (asyncpg.PostgresError, asyncio.CancelledError):
+            if self._connection is not None:
+                self._connection.terminate()
+        finally:
+            try:
+                await self.release()
+            except CONNECTION_LOST + (DatabaseUnavailable,):
+                pass
+
+    @asynccontextmanager
+    async def attempt(self) -> AsyncGenerator[None]:
+        """What the block gathers, reads and flushes is undone together if it raises; the transaction goes on.
+
+        Raises:
+            Refusal: a constraint was violated that means one.
+        """
+        await self.flush()
+        await self._connection.execute("SAVEPOINT attempt")
+        announced = self.announced
+        try:
+            try:
+                yield
+                await self.flush()
+            except asyncpg.IntegrityConstraintViolationError as error:
+                raise self._database.refusal_for(error) from error
+        except BaseException:
+            self._gathered = _Gathered()
+            self._loaded.clear()
+            self._locked.clear()
+            self._absent.clear()
+            self.announced = announced
+            await self._connection.execute("ROLLBACK TO SAVEPOINT attempt")
+            raise
+        await self._connection.execute("RELEASE SAVEPOINT attempt")
+
+    @asynccontextmanager
+    async def unless_refused(self) -> AsyncGenerator[None]:
+        """What the block gathers is forgotten if it raises. Cheaper than `attempt`: nothing is sent.
+
+        A block that flushes must do so before it gathers anything that it may yet refuse.
+        """
+        announced = self.announced
+        self._held.append(self._gathered)
+        self._gathered = _Gathered()
+        try:
+            yield
+        except BaseException:
+            self._gathered, self.announced = self._held.pop(), announced
+            raise
+        gathered, self._gathered = self._gathered, self._held.pop()
+        self._gathered.absorb(gathered)
+
+    async def _connected(self) -> Any:
+        if self._connection is None:
+            self._connection = await self._database.pool.acquire(timeout=10)
+        return self._connection
+
+    async def _write(self, gathered: _Gathered) -> None:
+        if not gathered:
+            return
+        self._new.clear()
+        self._absent.clear()
+        shape: list[_Part] = []
+        arguments: list[Any] = []
+        updated: list[int] = []
+        for table, rows in gathered.inserts.items():
+            _add(shape, arguments, "insert", table, _insert_columns(table), rows)
+        for table, keyed in gathered.puts.items():
+            _add(shape, arguments, "put", table, _insert_columns(table), list(keyed.values()))
+        for table, changed in gathered.updates.items():
+            columns = (*(column.name for column in table.columns), _WAS)
+            rows = [{**row.__dict__, _WAS: was} for row, was in changed.values()]
+            _add(shape, arguments, "update", table, columns, rows)
+            updated.append(len(changed))
+        for table, sums in gathered.sums.items():
+            key_names = [column.name for column in table.primary_key]
+            names = (*key_names, *sorted({name for counters in sums.values() for name in counters}))
+            rows = [{**dict.fromkeys(names, 0), **dict(zip(key_names, key, strict=True)), **counters}
+                    for key, counters in sums.items()]  # fmt: skip
+            _add(shape, arguments, "sum", table, names, rows)
+        gathered.clear()
+        counts = await (await self._connected()).fetchrow(_statement(tuple(shape)), *arguments)
+        if updated and list(counts) != updated:
+            raise Stale
+
+
+_Part = tuple[str, Table, tuple[str, ...], bool]
+_JSONB = "JSONB"
+_WAS = "version read"
+"""The extra column of an update: the version that the stored row must still have."""
+
+
+def _add(
+    shape: list[_Part],
+    arguments: list[Any],
+    kind: str,
+    table: Table,
+    columns: tuple[str, ...],
+    rows: list[Mapping[str, Any]],
+) -> None:
+    many = len(rows) > 1
+    shape.append((kind, table, columns, many))
+    for column in columns:
+        values = [row.get(column) for row in rows]
+        if column != _WAS and _type_of(table.columns[column]) == _JSONB:
+            # As text: asyncpg takes an array of JSON lists for one array of several dimensions.
+            values = [None if value is None else orjson.dumps(value).decode() for value in values]
+        arguments.append(values if many else values[0])
+
+
+@lru_cache(maxsize=1024)
+def _statement(shape: tuple[_Part, ...]) -> str:
+    """The one statement for writes of this shape: each part a CTE; updates answer how many rows they met."""
+    parts: list[str] = []
+    counted: list[str] = []
+    position = 1
+    for number, (kind, table, columns, many) in enumerate(shape):
+        quoted = [f'"{name}"' for name in columns]
+        types = ["BIGINT" if name == _WAS else _type_of(table.columns[name]) for name in columns]
+        sent = [f"${position + i}::{'TEXT' if t == _JSONB else t}{'[]' if many else ''}" for i, t in enumerate(types)]
+        position += len(columns)
+        given = f"unnest({', '.join(sent)})" if many else f"(SELECT {', '.join(sent)})"
+        read = ", ".join(f"{q}::{_JSONB} AS {q}" if t == _JSONB else q for q, t in zip(quoted, types, strict=True))
+        source = f"SELECT {read} FROM {given} AS given({', '.join(quoted)})"
+        into = f'INSERT INTO "{table.name}" ({", ".join(quoted)}) {source}'
+        key = [column.name for column in table.primary_key]
+        conflict = f" ON CONFLICT ({', '.join(key)}) DO "
+        match kind:
+            case "insert":
+                parts.append(f"w{number} AS ({into})")
+            case "put":
+                sets = [f'"{name}" = excluded."{name}"' for name in columns if name not in key]
+                parts.append(f"w{number} AS ({into}{conflict}{'UPDATE SET ' + ', '.join(sets) if sets else 'NOTHING'})")
+            case "sum":
+                sets = [f'"{n}" = "{table.name}"."{n}" + excluded."{n}"' for n in columns if n not in key]
+                parts.append(f"w{number} AS ({into}{conflict}UPDATE SET {', '.join(sets)})")
+            case _:
+                sets = [f'"{name}" = given."{name}"' for name in columns if name not in ("id", _WAS)]
+                parts.append(
+                    f'w{number} AS (UPDATE "{table.name}" SET {", ".join(sets)} FROM ({source}) AS given'
+                    f' WHERE "{table.name}".id = given.id AND "{table.name}".version = given."{_WAS}" RETURNING 1)'
+                )
+                counted.append(f"(SELECT count(*)::int FROM w{number})")
+    return f"WITH {', '.join(parts)} SELECT {', '.join(f'{c} AS c{i}' for i, c in enumerate(counted)) or '1'}"
+
+
+@lru_cache(maxsize=256)
+def _insert_columns(table: Table) -> tuple[str, ...]:
+    """All columns but those that the database fills in by itself."""
+    return tuple(c.name for c in table.columns if c.identity is None and c.server_default is None)
+
+
+@lru_cache(maxsize=1024)
+def _type_of(column: "Column[Any]") -> str:
+    return column.type.compile(dialect=_DIALECT)
+
+
+def _table(table_class: type[SQLModel]) -> Table:
+    return table_class.__table__  # type: ignore[attr-defined]  # SQLModel does not declare it
+
+
+@lru_cache(maxsize=256)
+def _select_by_ids(table: Table, lock: bool) -> str:
+    columns = ", ".join(f'"{column.name}"' for column in table.columns)
+    # NO KEY UPDATE leaves foreign keys of others' inserts unblocked.
+    locking = " FOR NO KEY UPDATE" if lock else ""
+    return f'SELECT {columns} FROM "{table.name}" WHERE id = ANY($1::uuid[]) ORDER BY id{locking}'
+
+
+@lru_cache(maxsize=512)
+def _compiled(statement: ClauseElement) -> tuple[str, tuple[str, ...], Mapping[str, Any]]:
+    """asyncpg's SQL of a statement, the order of its parameters, and the values it holds itself.
+
+    Cached by the statement's identity: write a hot query as a module constant with `bindparam`.
+    """
+    compiled = statement.compile(dialect=_DIALECT, compile_kwargs={"render_postcompile": True})
+    names = tuple(getattr(compiled, "positiontup", None) or ())
+    return str(compiled), names, {k: v for k, v in compiled.params.items() if v is not None or k not in names}

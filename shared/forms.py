@@ -1,0 +1,97 @@
+"""The types that request forms are made of: strict where pydantic is lenient, and safe to store.
+
+FastAPI validates parsed JSON in lax mode, which takes `true` and `"100"` for numbers, `1700000000` for an instant
+and Arabic-Indic digits for digits. These types do not.
+"""
+
+import re
+import unicodedata
+from datetime import date, datetime, timedelta
+from typing import Annotated, Any
+from uuid import UUID
+
+from pydantic import (
+    AfterValidator,
+    AwareDatetime,
+    BaseModel,
+    BeforeValidator,
+    ConfigDict,
+    Field,
+    StringConstraints,
+)
+
+from shared import clock
+
+_INSTANT = re.compile(r"\d{4}-\d\d-\d\d[Tt ]\d\d:\d\d(:\d\d(\.\d{1,6})?)?([Zz]|[+-]\d\d:\d\d)", re.ASCII)
+_DAY = re.compile(r"\d{4}-\d\d-\d\d", re.ASCII)
+# Unicode's bidirectional controls can make a name read as another one.
+_FORBIDDEN_CONTROLS = re.compile("[\x00-\x08\x0b\x0c\x0e-\x1f\x7f\u202a-\u202e\u2066-\u2069]")
+
+
+class Form(BaseModel):
+    """What a caller sends. Unknown fields are refused, so that a misspelt one is never silently lost."""
+
+    model_config = ConfigDict(extra="forbid", frozen=True)
+
+
+class View(BaseModel):
+    """What a caller is shown."""
+
+    model_config = ConfigDict(from_attributes=True)
+
+
+def _clean(text: str) -> str:
+    if _FORBIDDEN_CONTROLS.search(text):
+        raise ValueError("must not contain control characters")
+    return unicodedata.normalize("NFC", text)
+
+
+def _written_as(pattern: re.Pattern[str], example: str) -> BeforeValidator:
+    def check(value: Any) -> Any:
+        if isinstance(value, str) and not pattern.fullmatch(value):
+            raise ValueError(f"must be written like {example}")
+        if not isinstance(value, str | date):
+            raise ValueError(f"must be text like {example}")
+        return value
+
+    return BeforeValidator(check)
+
+
+def _not_in_the_future(day: date) -> date:
+    # A day of grace: the clocks of callers differ, and Almaty is ahead of UTC.
+    if day > clock.civil_day(clock.now()) + timedelta(days=1):
+        raise ValueError("must not lie in the future")
+    return day
+
+
+Text = Annotated[str, StringConstraints(strip_whitespace=True, min_length=1, max_length=200), AfterValidator(_clean)]
+LongText = Annotated[
+    str, StringConstraints(strip_whitespace=True, min_length=1, max_length=4000), AfterValidator(_clean)
+]
+Code = Annotated[str, StringConstraints(pattern=r"^[a-z][a-z0-9_]{0,63}$")]
+RegionCode = Annotated[str, StringConstraints(pattern=r"^KZ-[0-9]{2}$")]
+WholeNumber = Annotated[int, Field(strict=True, ge=0, le=2_000_000_000)]
+Flag = Annotated[bool, Field(strict=True)]
+Instant = Annotated[AwareDatetime, _written_as(_INSTANT, "2026-11-22T10:42:00+05:00")]
+"""RFC 3339 with its offset; naive times are refused."""
+Day = Annotated[date, _written_as(_DAY, "2026-11-22"), Field(ge=date(1900, 1, 1), le=date(2199, 12, 31))]
+"""A civil day in Almaty."""
+PastDay = Annotated[Day, AfterValidator(_not_in_the_future)]
+"""A civil day that is not in the future: papers are entered late, never early."""
+
+
+class Trilingual(Form):
+    """A text in the three languages of the network. Kazakh is required; the others fall back to it."""
+
+    kk: Text
+    ru: Text | None = None
+    en: Text | None = None
+
+    def filled(self) -> dict[str, str]:
+        return {"kk": self.kk, "ru": self.ru or self.kk, "en": self.en or self.ru or self.kk}
+
+
+OptionalId = Annotated[
+    UUID | None,
+    Field(description="Made by the caller (UUIDv7), so that a repeat is recognised; made by the service when absent."),
+]

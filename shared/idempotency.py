@@ -1,0 +1,103 @@
+"""One effect for a request that is sent again: its answer is stored in the transaction that made it.
+
+There is no look-up before: the stored answer's primary key is what a repeat collides with, so the first request pays
+one row and no round trip, and a repeat that races it waits for it and then hears the same answer.
+"""
+
+import hashlib
+from dataclasses import dataclass
+from datetime import datetime
+
+from fastapi import Request
+from fastapi.responses import Response
+
+from shared.database import Database, Transaction
+from shared.errors import Malformed, RuleBroken
+from shared.sealed import Seal
+
+HEADER = "idempotency-key"
+REPLAYED = {"Idempotency-Replayed": "true"}
+KEEP_DAYS = 3
+_PLACE = "idempotency.body"
+_STORED = (
+    "SELECT fingerprint, status, location, body FROM idempotency WHERE principal = $1 AND operation = $2 AND key = $3"
+)
+
+
+class IdempotencyKeyMissing(Malformed):
+    """This request needs an Idempotency-Key header, so that sending it again does nothing twice."""
+
+
+class IdempotencyKeyUnusable(Malformed):
+    """An Idempotency-Key is 1 to 255 visible ASCII characters."""
+
+
+class IdempotencyKeyMismatch(RuleBroken):
+    """This Idempotency-Key was used before with another request."""
+
+
+@dataclass(frozen=True)
+class Attempt:
+    """A request that carries a key."""
+
+    principal: str
+    operation: str
+    key: str
+    fingerprint: bytes
+
+    @property
+    def row(self) -> str:
+        return f"{self.principal}|{self.operation}|{self.key}"
+
+    def remember(self, tx: Transaction, seal: Seal, response: Response, *, at: datetime) -> None:
+        """Store the answer with what it answers."""
+        tx.insert_values(
+            "idempotency",
+            {
+                "principal": self.principal,
+                "operation": self.operation,
+                "key": self.key,
+                "fingerprint": self.fingerprint,
+                "status": response.status_code,
+                "location": response.headers.get("location"),
+                "body": seal.close(bytes(response.body), place=_PLACE, row=self.row),
+                "answered_at": at,
+            },
+        )
+
+    async def answer(self, database: Database, seal: Seal) -> Response | None:
+        """The answer that this key was given before, if any.
+
+        Raises:
+            IdempotencyKeyMismatch: that was to another request.
+        """
+        stored = await database.pool.fetchrow(_STORED, self.principal, self.operation, self.key)
+        if stored is None:
+            return None
+        if stored["fingerprint"] != self.fingerprint:
+            raise IdempotencyKeyMismatch
+        headers = dict(REPLAYED)
+        if stored["location"]:
+            headers["Location"] = stored["location"]
+        body = seal.open(stored["body"], place=_PLACE, row=self.row)
+        return Response(body, stored["status"], headers=headers, media_type="application/json")
+
+
+async def attempt_of(request: Request, *, principal: str, operation: str, required: bool) -> Attempt | None:
+    """What makes this request recognisable when it comes again; None where it carries no key.
+
+    Raises:
+        IdempotencyKeyMissing, IdempotencyKeyUnusable
+    """
+    key = request.headers.get(HEADER)
+    if key is None:
+        if required:
+            raise IdempotencyKeyMissing
+        return None
+    # The draft's structured string `"abc"` and the bare abc are the same key.
+    key = key[1:-1] if len(key) > 2 and key[0] == key[-1] == '"' else key
+    if not 1 <= len(key) <= 255 or not all("!" <= character <= "~" for character in key):
+        raise IdempotencyKeyUnusable
+    digest = hashlib.sha256(f"{request.method} {request.url.path}?{request.url.query}\n".encode())
+    digest.update(await request.body())
+    return Attempt(principal, operation, key, digest.digest())

@@ -1,0 +1,69 @@
+"""The connection to NATS: keeps trying for ever, notices a silent server within seconds."""
+
+import asyncio
+from collections.abc import Callable
+
+import nats
+from nats.aio.client import Client
+
+from shared.settings import Settings
+from shared.telemetry import log
+
+
+class Bus:
+    """One process's connection to NATS. Commands never wait for it: messages wait in the outbox."""
+
+    def __init__(self, settings: Settings, *, name: str) -> None:
+        self._servers = settings.nats_url.split(",")
+        self._name = name
+        self._client = Client()
+        self.on_reconnect: list[Callable[[], None]] = []
+
+    @property
+    def client(self) -> Client:
+        return self._client
+
+    @property
+    def connected(self) -> bool:
+        return self._client.is_connected
+
+    async def open(self) -> None:
+        """Connect; returns once connected, however long it takes."""
+        pause_s = 0.1
+        while not self._client.is_connected:
+            try:
+                # nats-py's own retries begin only after the first success.
+                self._client = await nats.connect(
+                    servers=self._servers,
+                    name=self._name,
+                    max_reconnect_attempts=-1,
+                    reconnect_time_wait=0.2,
+                    # The defaults (120 s, twice) leave a silent server unnoticed for minutes.
+                    ping_interval=2,
+                    max_outstanding_pings=2,
+                    connect_timeout=2,
+                    reconnected_cb=self._reconnected,
+                    error_cb=self._failed,
+                    # While away, nothing is buffered: the outbox is the buffer.
+                    pending_size=-1,
+                )
+            except (OSError, TimeoutError, nats.errors.Error) as error:
+                log.warning("nats is not reachable yet", error=type(error).__name__)
+                await asyncio.sleep(pause_s)
+                pause_s = min(pause_s * 2, 2.0)
+
+    async def close(self) -> None:
+        if not self._client.is_closed and self._client.is_connected:
+            try:
+                await asyncio.wait_for(self._client.drain(), timeout=3)
+            except (TimeoutError, nats.errors.Error):
+                await self._client.close()
+        else:
+            await self._client.close()
+
+    async def _reconnected(self) -> None:
+        for tell in self.on_reconnect:
+            tell()
+
+    async def _failed(self, error: Exception) -> None:
+        log.warning("nats", error=type(error).__name__)

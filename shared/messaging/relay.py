@@ -1,0 +1,179 @@
+"""Moves committed outbox rows into the stream: at least once, in order within an aggregate."""
+
+import asyncio
+import secrets
+import time
+
+import asyncpg
+import nats.errors
+import orjson
+from nats.aio.subscription import Subscription
+from nats.js.errors import APIError
+
+from shared.database import CONNECTION_LOST, Database, DatabaseUnavailable
+from shared.messaging import audit
+from shared.messaging.connection import Bus
+from shared.messaging.topology import assert_stream, stream_name
+from shared.telemetry import PUBLISHED, UNSENT, UNSENT_AGE, log, span
+
+BATCH_ROWS_MAX = 500
+POLL_S = 0.1
+"""The floor under wake-ups, which may be lost."""
+ASSERT_EVERY_S = 5.0
+AUDIT_EVERY_S = 3600.0
+_PUBLISH_TIMEOUT_S = 5.0
+_LOCK_SPACE = 0x0A5A
+_ATOMIC_REFUSED = 10201  # "batch publish contains duplicate message id": some of it is in the stream already
+
+# A lane belongs to one relay at a time, so no younger row of an aggregate overtakes an older one, as it would with
+# SKIP LOCKED. The lock goes with the transaction, even if this process dies.
+_TAKE = f"""
+WITH mine AS MATERIALIZED (
+    SELECT lane FROM generate_series(0, 7) AS lane WHERE pg_try_advisory_xact_lock({_LOCK_SPACE}, lane)
+)
+SELECT position, message_id, type, aggregate, version, subject, body
+FROM outbox WHERE published_at IS NULL AND lane IN (SELECT lane FROM mine) ORDER BY position LIMIT {BATCH_ROWS_MAX}
+"""
+_MARK = "UPDATE outbox SET published_at = now() WHERE position = ANY($1::bigint[])"
+_WAITING = "SELECT count(*), extract(epoch FROM now() - min(recorded_at)) FROM outbox WHERE published_at IS NULL"
+
+
+class Relay:
+    """Publishes what one service announces."""
+
+    def __init__(self, service: str, database: Database, bus: Bus, *, replicas: int = 1) -> None:
+        self._service = service
+        self._database = database
+        self._bus = bus
+        self._replicas = replicas
+        self._wake = asyncio.Event()
+        self._audit_due = True
+        self._last_sequence = 0
+        bus.on_reconnect.append(self.demand_audit)
+
+    def wake(self) -> None:
+        self._wake.set()
+
+    def demand_audit(self) -> None:
+        """Compare stream and outbox soon: after a reconnect the stream may have rolled back."""
+        self._audit_due = True
+        self._wake.set()
+
+    async def run(self) -> None:
+        """Relay until cancelled. Whatever fails is tried again: the rows wait."""
+        await self._bus.open()
+        hint = await self._bus.client.subscribe(hint_subject(self._service))
+        listening = asyncio.create_task(self._listen(hint))
+        asserted_at = audited_at = 0.0
+        pause_s = POLL_S
+        try:
+            while True:
+                try:
+                    if time.monotonic() - asserted_at > ASSERT_EVERY_S:
+                        await self._assert_stream()
+                        asserted_at = time.monotonic()
+                    if self._audit_due or time.monotonic() - audited_at > AUDIT_EVERY_S:
+                        self._audit_due = False
+                        await audit.republish_missing(self._service, self._database, self._bus.client)
+                        audited_at = time.monotonic()
+                    sent = await self.relay_batch()
+                    pause_s = POLL_S
+                except (nats.errors.Error, *CONNECTION_LOST, DatabaseUnavailable) as error:
+                    log.warning("relay waits", error=type(error).__name__)
+                    asserted_at, sent = 0.0, 0
+                    pause_s = min(pause_s * 2, 2.0)
+                if sent < BATCH_ROWS_MAX:
+                    await self._rest(pause_s)
+        finally:
+            listening.cancel()
+
+    async def relay_batch(self) -> int:
+        """Publish the oldest unsent rows of the free lanes; returns how many (0 when there is nothing to do)."""
+        async with self._database.transaction() as tx:
+            await tx.begin()
+            rows = await tx.sql(_TAKE)
+            if not rows:
+                return 0
+            with span("publish", *(orjson.loads(r["body"]).get("traceparent") for r in rows[:1])):
+                await self._publish(rows)
+            # A crash before this commit sends the rows again; the message id lets the stream drop them.
+            await tx.sql(_MARK, [row["position"] for row in rows])
+        PUBLISHED.inc(len(rows))
+        return len(rows)
+
+    async def measure(self) -> tuple[int, float]:
+        """Unsent rows, and the age of the oldest in seconds."""
+        [[count, age]] = await self._database.pool.fetch(_WAITING)
+        UNSENT.set(count)
+        UNSENT_AGE.set(float(age or 0))
+        return count, float(age or 0)
+
+    async def _publish(self, rows: list[asyncpg.Record]) -> None:
+        if len(rows) > 1:
+            try:
+                await self._publish_atomically(rows)
+            except APIError as error:
+                if error.err_code != _ATOMIC_REFUSED:
+                    log.info("batch refused, publishing one by one", code=error.err_code)
+            else:
+                return
+        jetstream = self._bus.client.jetstream()
+        for row in rows:
+            ack = await jetstream.publish(
+                row["subject"], row["body"].encode(), timeout=_PUBLISH_TIMEOUT_S, headers=_headers(row)
+            )
+            self._last_sequence = max(self._last_sequence, ack.seq)
+
+    async def _publish_atomically(self, rows: list[asyncpg.Record]) -> None:
+        """One batch, stored whole or not at all (JetStream ADR-50)."""
+        client = self._bus.client
+        batch_id = secrets.token_hex(16)
+        for number, row in enumerate(rows[:-1], 1):
+            headers = _headers(row) | {"Nats-Batch-Id": batch_id, "Nats-Batch-Sequence": str(number)}
+            await client.publish(row["subject"], row["body"].encode(), headers=headers)
+        last = rows[-1]
+        headers = _headers(last) | {
+            "Nats-Batch-Id": batch_id,
+            "Nats-Batch-Sequence": str(len(rows)),
+            "Nats-Batch-Commit": "1",
+        }
+        reply = await client.request(
+            last["subject"], last["body"].encode(), timeout=_PUBLISH_TIMEOUT_S, headers=headers
+        )
+        answer = orjson.loads(reply.data)
+        if "error" in answer:
+            raise APIError.from_error(answer["error"])
+        self._last_sequence = max(self._last_sequence, answer["seq"])
+
+    async def _assert_stream(self) -> None:
+        info = await assert_stream(self._bus.client, self._service, replicas=self._replicas)
+        if info.state.last_seq < self._last_sequence:
+            log.error("the stream has lost its tail", stream=stream_name(self._service))
+            self._audit_due = True
+        self._last_sequence = info.state.last_seq
+        await self.measure()
+
+    async def _rest(self, pause_s: float) -> None:
+        try:
+            await asyncio.wait_for(self._wake.wait(), timeout=pause_s)
+        except TimeoutError:
+            pass
+        self._wake.clear()
+
+    async def _listen(self, hint: Subscription) -> None:
+        async for _ in hint.messages:
+            self._wake.set()
+
+
+def hint_subject(service: str) -> str:
+    """Core NATS, not stored: an api process tells a relay elsewhere that there is something to send."""
+    return f"hint.asar.{service}"
+
+
+def _headers(row: asyncpg.Record) -> dict[str, str]:
+    return {
+        "Nats-Msg-Id": str(row["message_id"]),
+        "Asar-Type": row["type"],
+        "Asar-Aggregate": row["aggregate"],
+        "Asar-Version": str(row["version"]),
+    }

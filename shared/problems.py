@@ -1,0 +1,181 @@
+"""Refusals become problem documents (RFC 9457). The only place where a refusal meets a number."""
+
+from collections.abc import Sequence
+from typing import Any
+
+import asyncpg
+import orjson
+from fastapi import FastAPI, Request
+from fastapi.exceptions import RequestValidationError
+from fastapi.responses import Response
+from opentelemetry import trace
+from pydantic import BaseModel, Field
+from starlette.exceptions import HTTPException
+
+from shared.database import CONNECTION_LOST, DatabaseUnavailable
+from shared.errors import (
+    Conflict,
+    Forbidden,
+    Malformed,
+    NotFound,
+    Refusal,
+    RuleBroken,
+    Unauthenticated,
+    Unavailable,
+)
+from shared.telemetry import log
+
+STATUS: dict[type[Refusal], int] = {
+    Malformed: 400,
+    Unauthenticated: 401,
+    Forbidden: 403,
+    NotFound: 404,
+    Conflict: 409,
+    RuleBroken: 422,
+    Unavailable: 503,
+}
+MEDIA_TYPE = "application/problem+json"
+_OF_STATUS = {
+    400: ("malformed-request", "The request cannot be read."),
+    404: ("not-found", "There is nothing at this address."),
+    405: ("method-not-allowed", "This address does not take that method."),
+    413: ("payload-too-large", "The request is larger than is accepted; send it in parts."),
+    415: ("unsupported-media-type", "Send JSON, with content-type application/json."),
+}
+
+
+class FieldError(BaseModel):
+    """What is wrong with one field."""
+
+    pointer: str = Field(description="JSON Pointer into the request, such as `#/phone`.")
+    code: str
+    message: str
+
+
+class Problem(BaseModel):
+    """Why a request was refused, and what can be done about it. Never repeats what was sent: it may be personal."""
+
+    type: str
+    title: str
+    status: int
+    detail: str | None = None
+    code: str
+    trace_id: str | None = None
+    errors: list[FieldError] | None = None
+
+
+def problem_of(refusal: Refusal) -> Problem:
+    """The document for a refusal; also used for the rows of a batch."""
+    status = next(number for kind, number in STATUS.items() if isinstance(refusal, kind))
+    errors = None
+    if refusal.pointer is not None:
+        errors = [FieldError(pointer=f"#{refusal.pointer}", code=refusal.code(), message=refusal.title())]
+    return Problem(
+        type=f"/problems/{refusal.code()}",
+        title=refusal.title(),
+        status=status,
+        detail=refusal.detail,
+        code=refusal.code(),
+        errors=errors,
+    )
+
+
+def validation_problem(errors: Sequence[Any], *, prefix: str = "") -> Problem:
+    """The document for what pydantic found. Its `input`, `ctx` and `url` are dropped: they echo the caller."""
+    return Problem(
+        type="/problems/validation-failed",
+        title="Some fields are not as they must be.",
+        status=422,
+        code="validation-failed",
+        errors=[
+            FieldError(
+                pointer="#" + prefix + "".join(f"/{part}" for part in error["loc"] if part != "body"),
+                code=error["type"],
+                message=error["msg"].removeprefix("Value error, "),
+            )
+            for error in errors
+        ],
+    )
+
+
+def refusals(*kinds: type[Refusal]) -> dict[int | str, dict[str, Any]]:
+    """For a route's `responses`: what it may refuse, by status."""
+    by_status: dict[int | str, list[type[Refusal]]] = {}
+    for kind in kinds:
+        status = next(number for base, number in STATUS.items() if issubclass(kind, base))
+        by_status.setdefault(status, []).append(kind)
+    return {
+        status: {
+            "model": Problem,
+            "description": " ".join(kind.title() for kind in some),
+            "content": {MEDIA_TYPE: {"examples": {k.code(): {"value": problem_of(k()).model_dump(exclude_none=True)}
+                                                  for k in some}}},
+        }
+        for status, some in by_status.items()
+    }  # fmt: skip
+
+
+def respond(problem: Problem, headers: dict[str, str] | None = None) -> Response:
+    context = trace.get_current_span().get_span_context()
+    if context.is_valid:
+        problem = problem.model_copy(update={"trace_id": f"{context.trace_id:032x}"})
+    extra = {"Retry-After": "1"} if problem.status == 503 else {}
+    return Response(
+        orjson.dumps(problem.model_dump(exclude_none=True)),
+        status_code=problem.status,
+        media_type=MEDIA_TYPE,
+        headers={"Cache-Control": "no-store", **extra, **(headers or {})},
+    )
+
+
+def install(app: FastAPI) -> None:
+    """Make every error of this application a problem document."""
+
+    @app.exception_handler(Refusal)
+    async def refused(_: Request, refusal: Refusal) -> Response:
+        return respond(problem_of(refusal))
+
+    @app.exception_handler(RequestValidationError)
+    async def invalid(request: Request, error: RequestValidationError) -> Response:
+        errors = error.errors()
+        if any(e["type"] == "json_invalid" for e in errors):
+            return respond(_plain(400, "The body is not JSON that can be read."))
+        media_type = request.headers.get("content-type", "").partition(";")[0].strip().lower()
+        if request.method in ("POST", "PUT", "PATCH") and media_type != "application/json":
+            if not media_type.endswith("+json"):
+                return respond(_plain(415))
+        return respond(validation_problem(errors))
+
+    @app.exception_handler(HTTPException)
+    async def http(_: Request, error: HTTPException) -> Response:
+        headers = dict(error.headers or {})
+        return respond(
+            _plain(error.status_code, None if error.status_code in _OF_STATUS else str(error.detail)), headers
+        )
+
+    for lost in CONNECTION_LOST:
+
+        @app.exception_handler(lost)
+        async def unavailable(_: Request, error: Exception) -> Response:
+            log.warning("database does not answer", error=type(error).__name__)
+            return respond(problem_of(DatabaseUnavailable()))
+
+    @app.exception_handler(asyncpg.DataError)
+    async def unstorable(_: Request, error: Exception) -> Response:
+        log.warning("database refused a value", error=type(error).__name__)
+        return respond(_plain(422, "A value is outside of what can be stored."))
+
+    @app.exception_handler(Exception)
+    async def failed(_: Request, error: Exception) -> Response:
+        # The message of an exception may quote what was sent; its place in the code does not.
+        last = error.__traceback__
+        while last is not None and last.tb_next is not None:
+            last = last.tb_next
+        where = f"{last.tb_frame.f_code.co_qualname}:{last.tb_lineno}" if last else "?"
+        log.error("request failed", error=type(error).__name__, where=where)
+        return respond(_plain(500, "Something went wrong on our side; nothing was changed."))
+
+
+def _plain(status: int, title: str | None = None) -> Problem:
+    code, standard = _OF_STATUS.get(status, ("internal" if status >= 500 else f"http-{status}", "The request failed."))
+    return Problem(type=f"/problems/{code}", title=title or standard, status=status, code=code)

@@ -1,0 +1,300 @@
+"""One process of a service: its web server, relay and consumer in one loop, started together, stopped gracefully."""
+
+import asyncio
+import contextlib
+import signal
+import sys
+from collections.abc import AsyncGenerator, Awaitable, Callable, Sequence
+from pathlib import Path
+from typing import Any
+
+import alembic.command
+import alembic.config
+import uvicorn
+import uvloop
+from fastapi import FastAPI
+from sqlalchemy import MetaData
+from starlette.types import ASGIApp
+
+from shared import clock, health, problems, telemetry
+from shared.access.token import Verifier
+from shared.batches import ROWS_MAX
+from shared.database import CONNECTION_LOST, Database, DatabaseUnavailable, Transaction
+from shared.idempotency import KEEP_DAYS
+from shared.messaging.connection import Bus
+from shared.messaging.consumer import Consumer
+from shared.messaging.relay import Relay, hint_subject
+from shared.paging import Cursors
+from shared.sealed import Seal
+from shared.settings import Settings
+from shared.telemetry import log
+
+BODY_BYTES_MAX = 4 * 1024 * 1024
+GRACE_S = 8
+PARTS = ("api", "relay", "consume")
+
+Job = Callable[[Transaction], Awaitable[int]]
+"""A command that the passing of time demands; returns how much it did, and is called again at once while that is > 0."""
+
+assert ROWS_MAX * 8 * 1024 <= BODY_BYTES_MAX, "a full batch of ordinary rows must fit"
+
+
+class Process:
+    """What runs in one process; `services/*/app.py` puts one together."""
+
+    def __init__(
+        self,
+        service: str,
+        settings: Settings,
+        metadata: MetaData,
+        *,
+        migrations: Path,
+        consumer: Consumer | None = None,
+        publishes: bool = True,
+        jobs: dict[float, Job] | None = None,
+    ) -> None:
+        """`jobs`: what to do every so many seconds."""
+        self.service = service
+        self.settings = settings
+        self.database = Database(settings.database_url, metadata, pool_size=settings.pool_size)
+        self.bus = Bus(settings, name=f"asar-{service}")
+        self.relay = Relay(service, self.database, self.bus, replicas=settings.stream_replicas) if publishes else None
+        self.consumer = consumer
+        self.jobs = jobs or {}
+        self._migrations = migrations
+        self.running: tuple[str, ...] = ()
+
+    # --- the web application ----------------------------------------------------------------------------------------
+
+    def application(self, title: str, description: str) -> FastAPI:
+        """A FastAPI application with the house's problem documents, health routes and access."""
+        app = FastAPI(
+            title=title,
+            description=description,
+            version="1",
+            openapi_url="/openapi.json",
+            docs_url=None,
+            redoc_url=None,
+            max_body_size=BODY_BYTES_MAX,
+            lifespan=self._lifespan,
+            # Our own middleware traces; FastAPI's costs half the rate.
+            telemetry={"tracing": False, "metrics": False},  # pyright: ignore[reportArgumentType]
+        )
+        problems.install(app)
+        app.include_router(health.router(self.service, ready=self._ready(), report=self.report))
+        app.state.database = self.database
+        app.state.seal = Seal(self.settings.keys_dir)
+        app.state.cursors = Cursors(self.settings.keys_dir)
+        app.state.verifier = Verifier(self.settings.keys_dir, self.service)
+        app.add_middleware(telemetry.Observed)
+        return app
+
+    @contextlib.asynccontextmanager
+    async def _lifespan(self, _: FastAPI) -> AsyncGenerator[None]:
+        async with self.resources():
+            yield
+
+    @contextlib.asynccontextmanager
+    async def resources(self) -> AsyncGenerator[None]:
+        """The database, opened as soon as it answers; once per process, however many parts run in it."""
+        pause_s = 0.1
+        while True:
+            try:
+                await self.database.open()
+                break
+            except CONNECTION_LOST as error:
+                log.warning("database is not reachable yet", error=type(error).__name__)
+                await asyncio.sleep(pause_s)
+                pause_s = min(pause_s * 2, 2.0)
+        try:
+            yield
+        finally:
+            await self.database.close()
+
+    def _ready(self) -> dict[str, health.Check]:
+        async def migrated() -> None:
+            head = await self.database.pool.fetchval("SELECT version_num FROM alembic_version")
+            if head not in _heads(self._migrations):
+                raise RuntimeError("migrations are not at head")
+
+        # NATS is not asked: the outbox carries a service through its absence.
+        return {"database": self.database.ping, "migrations": migrated}
+
+    async def report(self) -> dict[str, Any]:
+        """What `asar status` shows of this process."""
+        answer: dict[str, Any] = {"parts": list(self.running), "nats": self.bus.connected}
+        with contextlib.suppress(*CONNECTION_LOST, DatabaseUnavailable):
+            if self.relay is not None:
+                unsent, age_s = await self.relay.measure()
+                answer |= {"unsent": unsent, "oldest_unsent_s": round(age_s, 3)}
+            if self.consumer is not None and self.bus.connected:
+                answer |= await self.consumer.measure(self.database, self.bus)
+        return answer
+
+    # --- running ----------------------------------------------------------------------------------------------------
+
+    def main(self, application: Callable[[], ASGIApp], arguments: Sequence[str] = ()) -> None:
+        """`python -m services.<name> [api|relay|consume|migrate|audit|redrive]`; none runs the first three together."""
+        telemetry.set_up(self.service, self.settings)
+        match list(arguments):
+            case ["migrate"]:
+                self.migrate()
+            case ["audit"]:
+                uvloop.run(self._once(self._audit))
+            case ["redrive", *rest]:
+                uvloop.run(self._once(lambda: self._redrive(rest[0] if rest else None)))
+            case []:
+                uvloop.run(self._serve(application, PARTS))
+            case [part] if part in PARTS:
+                uvloop.run(self._serve(application, (part,)))
+            case _:
+                sys.exit(
+                    f"usage: python -m services.{self.service} [{'|'.join((*PARTS, 'migrate', 'audit', 'redrive'))}]"
+                )
+
+    async def _serve(self, application: Callable[[], ASGIApp], parts: tuple[str, ...]) -> None:
+        self.running = parts
+        async with contextlib.AsyncExitStack() as stack:
+            server = Server(application(), self.settings)
+            # The pool is opened by the server's lifespan; the other parts wait for it.
+            tasks = [asyncio.create_task(self._background(parts, server), name="background")]
+            stack.push_async_callback(self.bus.close)
+            stack.push_async_callback(_cancel, tasks)
+            await server.serve()
+
+    async def _background(self, parts: tuple[str, ...], server: "Server") -> None:
+        while not server.started:
+            await asyncio.sleep(0.01)
+        async with asyncio.TaskGroup() as group:
+            if self.relay is not None and "relay" in parts:
+                self.database.on_announced = self.relay.wake
+                group.create_task(_for_ever(self.relay.run))
+            elif self.relay is not None:
+                group.create_task(self._hint())
+            if "consume" in parts:
+                group.create_task(_for_ever(self.consume))
+                for every_s, job in self.jobs.items():
+                    group.create_task(self._regularly(every_s, job))
+                group.create_task(self._regularly(3600.0, self._forget_answers))
+
+    async def consume(self) -> None:
+        if self.consumer is not None:
+            await self.consumer.run(self.database, self.bus, replicas=self.settings.stream_replicas)
+
+    async def _hint(self) -> None:
+        """Tell a relay in another process, after each commit, that there is something to send. May be lost."""
+        await self.bus.open()
+        due = asyncio.Event()
+        self.database.on_announced = due.set
+        while True:
+            await due.wait()
+            due.clear()
+            with contextlib.suppress(Exception):
+                await self.bus.client.publish(hint_subject(self.service))
+
+    async def _regularly(self, every_s: float, job: Job) -> None:
+        while True:
+            await asyncio.sleep(every_s)
+            try:
+                async with self.database.transaction() as tx:
+                    done = await job(tx)
+                while done:
+                    async with self.database.transaction() as tx:
+                        done = await job(tx)
+            except Exception as error:  # the edge of the loop: the next turn tries again
+                log.warning("job failed", job=getattr(job, "__name__", "job"), error=type(error).__name__)
+
+    async def _forget_answers(self, tx: Transaction) -> int:
+        forget = "DELETE FROM idempotency WHERE answered_at < now() - make_interval(days => $1)"
+        await tx.sql(forget, KEEP_DAYS)
+        return 0
+
+    # --- the operator's commands ------------------------------------------------------------------------------------
+
+    def migrate(self) -> None:
+        """Bring the database to head. Safe to run by several processes at once."""
+        config = alembic.config.Config(attributes={"database_url": self.settings.database_url})
+        config.set_main_option("script_location", str(self._migrations).replace("%", "%%"))
+        alembic.command.upgrade(config, "head")
+
+    async def _once(self, work: Callable[[], Awaitable[None]]) -> None:
+        async with self.resources():
+            await self.bus.open()
+            try:
+                await work()
+            finally:
+                await self.bus.close()
+
+    async def _audit(self) -> None:
+        from shared.messaging import audit
+
+        lost = await audit.republish_missing(self.service, self.database, self.bus.client) if self.relay else 0
+        print(f"{self.service}: {lost} messages were missing in the stream{' and are sent again' if lost else ''}")
+
+    async def _redrive(self, aggregate: str | None) -> None:
+        applied, failing = await self.consumer.redrive(self.database, aggregate) if self.consumer else (0, 0)
+        print(f"{self.service}: {applied} applied, {failing} failed again")
+
+
+class Server(uvicorn.Server):
+    """uvicorn that lets long streams end before it waits for requests to finish."""
+
+    def __init__(self, app: ASGIApp, settings: Settings) -> None:
+        super().__init__(
+            uvicorn.Config(
+                app,
+                host=settings.host,
+                port=settings.port,
+                loop="uvloop",
+                http="httptools",
+                ws="none",
+                log_level="warning",
+                access_log=False,
+                server_header=False,
+                date_header=False,
+                timeout_graceful_shutdown=GRACE_S,
+                timeout_keep_alive=75,
+            )
+        )
+        self._end_streams: Callable[[], Awaitable[None]] | None = getattr(
+            getattr(app, "state", None), "end_streams", None
+        )
+
+    async def shutdown(self, sockets: Any = None) -> None:
+        if self._end_streams is not None:
+            await self._end_streams()
+        await super().shutdown(sockets)
+
+    @contextlib.contextmanager
+    def capture_signals(self) -> Any:
+        # uvicorn raises the captured signal again at its end, which would cut our own clean-up short.
+        loop = asyncio.get_running_loop()
+        for number in (signal.SIGINT, signal.SIGTERM):
+            loop.add_signal_handler(number, self.handle_exit, number, None)
+        yield
+
+
+async def _for_ever(work: Callable[[], Awaitable[None]]) -> None:
+    """Run a loop of the service; should it end by an error, say so and begin it again."""
+    while True:
+        try:
+            await work()
+            return
+        except Exception as error:  # a part must not fall silent while the others live
+            log.error("part failed and begins again", part=getattr(work, "__qualname__", "?"), error=repr(error))
+            await asyncio.sleep(1)
+
+
+async def _cancel(tasks: list["asyncio.Task[None]"]) -> None:
+    for task in tasks:
+        task.cancel()
+    await asyncio.gather(*tasks, return_exceptions=True)
+
+
+def _heads(migrations: Path) -> set[str]:
+    from alembic.script import ScriptDirectory
+
+    return set(ScriptDirectory(str(migrations)).get_heads())
+
+
+__all__ = ["Process", "Server", "clock"]

@@ -1,0 +1,87 @@
+"""One request is one transaction, committed before the answer leaves.
+
+FastAPI runs what follows a dependency's `yield` once the response is on its way, so a failing commit would still answer
+201. Here the route itself wraps the handler: answer made, idempotency record added, all committed, then sent.
+"""
+
+from collections.abc import Callable, Coroutine
+from typing import Annotated, Any
+
+from fastapi import APIRouter, Depends, Request
+from fastapi.responses import Response
+from fastapi.routing import APIRoute
+
+from shared import clock, idempotency
+from shared.access.doors import caller
+from shared.database import TRY_AGAIN, Database, Transaction
+from shared.errors import Refusal, Unavailable
+from shared.sealed import Seal
+
+ATTEMPTS = 5
+_REQUIRED = "idempotency_required"
+
+
+class Busy(Unavailable):
+    """Too many requests want the same thing at this moment; try again."""
+
+
+class TransactionRoute(APIRoute):
+    """A route whose handler runs in a transaction of its own."""
+
+    def get_route_handler(self) -> Callable[[Request], Coroutine[Any, Any, Response]]:
+        handle = super().get_route_handler()
+        required = getattr(self.endpoint, _REQUIRED, False)
+        writes = bool((self.methods or set()) - {"GET", "HEAD"})
+        operation = self.path
+
+        async def in_a_transaction(request: Request) -> Response:
+            database: Database = request.app.state.database
+            attempt = None
+            if writes:
+                principal = caller(request).id
+                attempt = await idempotency.attempt_of(
+                    request, principal=principal, operation=operation, required=required
+                )
+            for _ in range(ATTEMPTS):
+                try:
+                    async with database.transaction() as tx:
+                        request.state.transaction = tx
+                        response = await handle(request)
+                        if attempt is not None:
+                            attempt.remember(tx, request.app.state.seal, response, at=clock.now())
+                    return response
+                except TRY_AGAIN:
+                    # Another transaction stood in the way and went first. Nothing has happened yet: once more.
+                    continue
+                except Refusal:
+                    # A repeat is refused by what its first time left behind: then the first answer is the answer.
+                    answered = attempt and await attempt.answer(database, request.app.state.seal)
+                    if answered:
+                        return answered
+                    raise
+            raise Busy
+
+        return in_a_transaction
+
+
+async def _transaction(request: Request) -> Transaction:
+    return request.state.transaction
+
+
+async def _seal(request: Request) -> Seal:
+    return request.app.state.seal
+
+
+Tx = Annotated[Transaction, Depends(_transaction)]
+Sealing = Annotated[Seal, Depends(_seal)]
+
+
+def needs_idempotency_key(endpoint: Callable[..., Any]) -> Callable[..., Any]:
+    """Refuse the request without an Idempotency-Key: for what moves money."""
+    setattr(endpoint, _REQUIRED, True)
+    return endpoint
+
+
+def router(prefix: str, *, tags: list[str]) -> APIRouter:
+    """A service's router: every route of it is a `TransactionRoute`."""
+    return APIRouter(prefix=prefix, tags=list(tags), route_class=TransactionRoute)

@@ -1,0 +1,81 @@
+"""Real servers for the tests: one PostgreSQL and one NATS per test process, started when the first test asks."""
+
+from collections.abc import AsyncIterator, Awaitable, Callable, Iterator
+from contextlib import AsyncExitStack
+from itertools import count
+from pathlib import Path
+
+import nats as nats_client
+import pytest
+
+from deploy.local.nats import EmbeddedNats
+from deploy.local.postgres import EmbeddedPostgres
+
+_numbers = count(1)
+
+
+@pytest.fixture(scope="session")
+def anyio_backend() -> str:
+    """All coroutines of the tests run on asyncio, in one loop for the session."""
+    return "asyncio"
+
+
+@pytest.fixture(scope="session")
+def servers_folder(tmp_path_factory: pytest.TempPathFactory) -> Path:
+    """A folder for this process's servers, with a space in its path on purpose."""
+    return tmp_path_factory.mktemp("the servers")
+
+
+@pytest.fixture(scope="session")
+def postgres(servers_folder: Path) -> Iterator[EmbeddedPostgres]:
+    """A running PostgreSQL that forgets at a power cut, which makes it fast."""
+    server = EmbeddedPostgres(servers_folder / "postgres", password_file=servers_folder / "pg.password", durable=False)
+    with (servers_folder / "postgres.log").open("wb") as log:
+        server.start(output=log)
+        yield server
+        server.stop()
+
+
+@pytest.fixture(scope="session")
+def nats(servers_folder: Path) -> Iterator[EmbeddedNats]:
+    """A running NATS with JetStream; tests take `nats_url`, which sees to it that they find it empty."""
+    server = EmbeddedNats(servers_folder / "nats", password_file=servers_folder / "nats.password")
+    with (servers_folder / "nats.log").open("wb") as log:
+        server.start(output=log)
+        yield server
+        server.stop()
+
+
+@pytest.fixture
+async def fresh_database(
+    postgres: EmbeddedPostgres, anyio_backend: str
+) -> AsyncIterator[Callable[..., Awaitable[str]]]:
+    """Makes databases for one test: `url = await fresh_database()`, or `fresh_database(template="...")` for a copy."""
+    async with AsyncExitStack() as stack:
+
+        async def make(*, template: str = "template0") -> str:
+            name = f"test_{next(_numbers)}"
+            url = await postgres.create_database(name, template=template)
+            stack.push_async_callback(postgres.drop_database, name)
+            return url
+
+        yield make
+
+
+@pytest.fixture
+async def database_url(fresh_database: Callable[..., Awaitable[str]]) -> str:
+    """The address of an empty database that only this test knows."""
+    return await fresh_database()
+
+
+@pytest.fixture
+async def nats_url(nats: EmbeddedNats, anyio_backend: str) -> AsyncIterator[str]:
+    """The address of a NATS without streams; what the test leaves there is removed."""
+    yield nats.url
+    client = await nats_client.connect(nats.url)
+    try:
+        jetstream = client.jetstream()
+        for stream in await jetstream.streams_info():
+            await jetstream.delete_stream(str(stream.config.name))
+    finally:
+        await client.close()

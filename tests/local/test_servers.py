@@ -1,0 +1,117 @@
+"""The embedded servers: they start in awkward places, keep their data and guard their doors."""
+
+import socket
+from collections.abc import Awaitable, Callable
+from pathlib import Path
+
+import asyncpg
+import nats as nats_client
+import pytest
+
+from deploy.local.nats import EmbeddedNats
+from deploy.local.postgres import EmbeddedPostgres
+
+
+async def test_each_test_finds_an_empty_database(database_url: str) -> None:
+    connection = await asyncpg.connect(database_url)
+
+    tables = await connection.fetch("SELECT * FROM pg_tables WHERE schemaname = 'public'")
+    provider = await connection.fetchval("SELECT datlocprovider FROM pg_database WHERE datname = current_database()")
+    lower = await connection.fetchval("SELECT lower('ҚАЗАҚСТАН')")
+    await connection.close()
+
+    assert (tables, provider, lower) == ([], b"b", "қазақстан")
+
+
+async def test_a_database_can_be_a_copy_of_another(fresh_database: Callable[..., Awaitable[str]]) -> None:
+    first = await fresh_database()
+    connection = await asyncpg.connect(first)
+    await connection.execute("CREATE TABLE kept AS SELECT 42 AS answer")
+    name = await connection.fetchval("SELECT current_database()")
+    await connection.close()
+
+    connection = await asyncpg.connect(await fresh_database(template=name))
+
+    assert await connection.fetchval("SELECT answer FROM kept") == 42
+    await connection.close()
+
+
+async def test_an_owner_reaches_its_own_database_only(postgres: EmbeddedPostgres) -> None:
+    for name in ("ours", "theirs", "ours"):
+        await postgres.ensure_owner(name, password=f"it's {name}")
+
+    connection = await asyncpg.connect(postgres.url("ours", user="ours", password="it's ours"))
+    await connection.execute("CREATE TABLE own (id int)")
+    await connection.close()
+
+    with pytest.raises(asyncpg.InsufficientPrivilegeError):
+        await asyncpg.connect(postgres.url("theirs", user="ours", password="it's ours"))
+    with pytest.raises(asyncpg.InvalidPasswordError):
+        await asyncpg.connect(postgres.url("ours", user="ours", password="guessed"))
+
+
+def test_the_folders_are_closed_to_others(postgres: EmbeddedPostgres, nats: EmbeddedNats) -> None:
+    folders = [postgres.home, postgres.data, postgres.sockets, nats.home / "streams"]
+    secrets = [postgres.password_file, nats.password_file, nats.config]
+
+    assert [oct(folder.stat().st_mode & 0o777) for folder in folders] == ["0o700"] * 4
+    assert [oct(file.stat().st_mode & 0o777) for file in secrets] == ["0o600"] * 3
+
+
+async def test_postgres_starts_again_with_its_data_after_kill_9(tmp_path: Path) -> None:
+    def server() -> EmbeddedPostgres:
+        return EmbeddedPostgres(tmp_path / "a b" / "pg", password_file=tmp_path / "password")
+
+    killed = server().start()
+    connection = await killed.connect()
+    await connection.execute("CREATE TABLE kept AS SELECT 42 AS answer")
+    assert killed.process is not None
+    killed.process.kill()
+    killed.process.wait()
+    connection.terminate()
+
+    again = server().start()
+    connection = await again.connect()
+    answer = await connection.fetchval("SELECT answer FROM kept")
+    fsync = await connection.fetchval("SHOW fsync")
+    await connection.close()
+    again.stop()
+
+    assert (answer, fsync) == (42, "on")
+
+
+async def test_an_orphaned_postgres_is_stopped_before_the_next_start(tmp_path: Path) -> None:
+    first = EmbeddedPostgres(tmp_path / "pg", password_file=tmp_path / "password", durable=False).start()
+    second = EmbeddedPostgres(tmp_path / "pg", password_file=tmp_path / "password", durable=False).start()
+
+    assert first.process is not None
+    assert first.process.wait(10) is not None
+    assert second.is_ready()
+    second.stop()
+
+
+@pytest.mark.parametrize("number", [1, 2])
+async def test_each_test_finds_no_streams(nats_url: str, number: int) -> None:
+    client = await nats_client.connect(nats_url)
+    jetstream = client.jetstream()
+
+    before = await jetstream.streams_info()
+    await jetstream.add_stream(name=f"S{number}", subjects=["s.>"])
+    await client.close()
+
+    assert before == []
+
+
+def test_nats_refuses_a_stranger(nats: EmbeddedNats) -> None:
+    with socket.create_connection(("127.0.0.1", nats.port), timeout=5) as stranger:
+        stranger.sendall(b'CONNECT {"user": "asar", "pass": "guess"}\r\nPING\r\n')
+        answer = b"".join(iter(lambda: stranger.recv(4096), b""))
+
+    assert b"-ERR 'Authorization Violation'" in answer
+
+
+def test_nats_syncs_always_and_has_a_limit(nats: EmbeddedNats) -> None:
+    config = nats.config.read_text(encoding="utf-8")
+
+    assert "sync_interval: always" in config
+    assert "max_file_store: " in config

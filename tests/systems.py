@@ -1,0 +1,86 @@
+"""A service as the tests drive it: its real application over its own database, called as the gateway would call it."""
+
+from collections.abc import AsyncGenerator, AsyncIterator, Awaitable, Callable
+from contextlib import asynccontextmanager
+from pathlib import Path
+from typing import Any
+from uuid import UUID
+
+from httpx import ASGITransport, AsyncClient
+
+from deploy.local.postgres import EmbeddedPostgres
+from shared.access import keys
+from shared.access.principal import Principal, Role
+from shared.access.token import Signer
+from shared.database import Database
+from shared.process import Process
+from shared.settings import Settings
+
+ADMINISTRATOR = Principal(id="person:administrator", kind="person", roles=frozenset({Role.ADMINISTRATOR}), centres=None)
+
+
+class ServiceUnderTest:
+    """One running service: `client` calls its doors, `database` looks behind them."""
+
+    def __init__(self, process: Process, client: AsyncClient, keys_dir: Path) -> None:
+        self.process = process
+        self.client = client
+        self.keys_dir = keys_dir
+
+    @property
+    def database(self) -> Database:
+        return self.process.database
+
+    async def post(self, path: str, body: dict[str, Any], **headers: str) -> Any:
+        return await self.client.post(path, json=body, headers={k.replace("_", "-"): v for k, v in headers.items()})
+
+    async def outbox(self, type_: str | None = None) -> list[dict[str, Any]]:
+        """The messages announced so far, oldest first, as they will travel."""
+        import orjson
+
+        rows = await self.database.pool.fetch("SELECT body FROM outbox ORDER BY position")
+        messages = [orjson.loads(row["body"]) for row in rows]
+        return [message for message in messages if type_ is None or message["type"] == type_]
+
+    def as_principal(self, principal: Principal) -> dict[str, str]:
+        """The headers of a call by someone else than the administrator."""
+        token = Signer(self.keys_dir).sign(principal, self.process.service)
+        return {"Authorization": f"Bearer {token}"}
+
+
+def make_settings(database_url: str, nats_url: str, keys_dir: Path, **others: Any) -> Settings:
+    keys.make_missing(keys_dir)
+    return Settings(database_url=database_url, nats_url=nats_url, keys_dir=keys_dir, log_level="error", **others)
+
+
+async def migrated_template(postgres: EmbeddedPostgres, service: str, migrate: Callable[[str], None]) -> str:
+    """The name of a database with the service's tables, made once per test process and copied for each test."""
+    import anyio.to_thread
+
+    name = f"template_{service}"
+    url = await postgres.create_database(name)
+    await anyio.to_thread.run_sync(migrate, url)
+    return name
+
+
+@asynccontextmanager
+async def serving(make: Callable[[Settings], Any], settings: Settings) -> AsyncGenerator[ServiceUnderTest]:
+    """The service's web application, without its relay and consumer: tests call those when they want them."""
+    service = make(settings)
+    process: Process = service.process
+    app = service.application()
+    token = Signer(settings.keys_dir).sign(ADMINISTRATOR, process.service)
+    async with (
+        app.router.lifespan_context(app),
+        AsyncClient(
+            transport=ASGITransport(app, raise_app_exceptions=False),
+            base_url="http://service",
+            headers={"Authorization": f"Bearer {token}"},
+        ) as client,
+    ):
+        yield ServiceUnderTest(process, client, settings.keys_dir)
+
+
+FreshDatabase = Callable[..., Awaitable[str]]
+Serving = AsyncIterator[ServiceUnderTest]
+__all__ = ["ADMINISTRATOR", "UUID", "FreshDatabase", "ServiceUnderTest", "Serving", "make_settings", "migrated_template", "serving"]
