@@ -11,7 +11,7 @@ from contextlib import asynccontextmanager
 from dataclasses import dataclass, field
 from datetime import datetime
 from functools import lru_cache
-from typing import Any, TypeVar
+from typing import Any, Protocol, TypeVar
 from uuid import UUID
 
 import asyncpg
@@ -24,8 +24,21 @@ from sqlmodel import SQLModel
 from shared.contracts.envelope import DomainEvent, envelop
 from shared.errors import AlreadyExists, Refusal, Stale, Unavailable
 from shared.refused_as import REFUSED_AS
+from shared.rows import restored
 
 Row = TypeVar("Row", bound=SQLModel)
+Row2 = TypeVar("Row2", bound=SQLModel)
+
+
+class Gathering(Protocol):
+    """What collects changes over a transaction that are cheaper made together."""
+
+    async def settle(self, tx: "Transaction") -> None:
+        """Read what must be read, and gather the rows that result."""
+        ...
+
+
+Settling = TypeVar("Settling", bound=Gathering)
 
 _DIALECT = asyncpg_dialect()
 
@@ -68,6 +81,8 @@ class Database:
         self._refusals = _refusals_of(metadata)
         self.numbers: dict[str, list[int]] = {}
         """Numbers taken from each sequence and not yet handed out."""
+        self.on_commit: Callable[[], None] = lambda: None
+        """Called after every commit that wrote something."""
         self.on_announced: Callable[[], None] = lambda: None
         """Called after a commit that announced something: wakes the relay. Losing a call costs one polling interval."""
 
@@ -121,6 +136,8 @@ class Database:
             await tx.abandon()
             raise
         await tx.release()
+        if tx.wrote:
+            self.on_commit()
         if tx.announced:
             self.on_announced()
 
@@ -129,6 +146,9 @@ class Database:
         name = str(error.as_dict().get("constraint_name") or "")
         if name in self._refusals:
             return self._refusals[name]()
+        if name == "outbox_version":
+            # Of the row and what is announced of it, the latter is refused first. Only a new aggregate begins at 1.
+            return AlreadyExists() if ", 1)" in str(error.as_dict().get("detail")) else Stale()
         if isinstance(error, asyncpg.UniqueViolationError) and name.endswith("_pkey"):
             return AlreadyExists()
         return error
@@ -208,7 +228,9 @@ class Transaction:
         self._loaded: dict[tuple[type[SQLModel], UUID], SQLModel] = {}
         self._locked: set[tuple[type[SQLModel], UUID]] = set()
         self._absent: set[tuple[type[SQLModel], UUID]] = set()
+        self._settling: dict[Callable[[], Gathering], Any] = {}
         self.announced = False
+        self.wrote = False
 
     # --- what a command gathers -------------------------------------------------------------------------------------
 
@@ -247,8 +269,18 @@ class Transaction:
         self.insert_values("outbox", envelop(fact, at=at, version=version))
         self.announced = True
 
+    def settle(self, make: Callable[[], Settling]) -> Settling:
+        """This transaction's one object of a kind that gathers by itself; it settles before rows are written.
+
+        `make` is the class, called without arguments the first time.
+        """
+        known = self._settling.get(make)
+        if known is None:
+            known = self._settling[make] = make()
+        return known
+
     def insert_values(self, table_name: str, values: Mapping[str, Any]) -> None:
-        """Add a row to one of the tables that every service keeps for `shared` and that have no class."""
+        """Add a row by its plain values: for tables without a class, and where rows come by the thousand."""
         self._gathered.inserts.setdefault(self._database.metadata.tables[table_name], []).append(values)
 
     # --- what it asks -----------------------------------------------------------------------------------------------
@@ -298,14 +330,30 @@ class Transaction:
                 await self.begin()
             connection = await self._connected()
             for record in await connection.fetch(_select_by_ids(_table(table_class), lock), missing):
-                row = table_class(**dict(record))
-                self._loaded[table_class, record["id"]] = row
+                self._loaded[table_class, record["id"]] = restored(table_class, record)
             found_now = {(table_class, i) for i in missing if (table_class, i) in self._loaded}
             self._absent.update({(table_class, i) for i in missing} - found_now)
             if lock:
                 self._locked.update(found_now)
         found = {i: self._loaded.get((table_class, i)) for i in wanted}
         return {i: row for i, row in found.items() if isinstance(row, table_class)}
+
+    async def get_both(
+        self, one: tuple[type[Row], UUID], other: tuple[type[Row2], UUID]
+    ) -> tuple[Row | None, Row2 | None]:
+        """Two rows of different tables in one round trip, for commands so hot that two would tell."""
+        if not any(key in self._loaded or key in self._absent for key in (one, other)):
+            tables = _table(one[0]), _table(other[0])
+            [record] = await (await self._connected()).fetch(_select_both(*tables), one[1], other[1])
+            values = list(record)
+            for key, table in zip((one, other), tables, strict=True):
+                mine, values = values[: len(table.columns)], values[len(table.columns) :]
+                row = dict(zip(table.columns.keys(), mine, strict=True))
+                if row["id"] is None:
+                    self._absent.add(key)
+                else:
+                    self._loaded[key] = restored(key[0], row)
+        return await self.get(*one), await self.get(*other)
 
     # --- how it ends ------------------------------------------------------------------------------------------------
 
@@ -318,11 +366,13 @@ class Transaction:
     async def flush(self) -> None:
         """Send what was gathered, so that the queries that follow see it."""
         await self.begin()
+        await self._settle()
         for held in self._held:
             await self._write(held)
         await self._write(self._gathered)
 
     async def commit(self) -> None:
+        await self._settle()
         await self._write(self._gathered)
         if self._open:
             await self._connection.execute("COMMIT")
@@ -392,6 +442,11 @@ class Transaction:
         gathered, self._gathered = self._gathered, self._held.pop()
         self._gathered.absorb(gathered)
 
+    async def _settle(self) -> None:
+        settling, self._settling = self._settling, {}
+        for gatherer in settling.values():
+            await gatherer.settle(self)
+
     async def _connected(self) -> Any:
         if self._connection is None:
             self._connection = await self._database.pool.acquire(timeout=10)
@@ -400,6 +455,7 @@ class Transaction:
     async def _write(self, gathered: _Gathered) -> None:
         if not gathered:
             return
+        self.wrote = True
         self._new.clear()
         self._absent.clear()
         shape: list[_Part] = []
@@ -507,6 +563,17 @@ def _select_by_ids(table: Table, lock: bool) -> str:
     # NO KEY UPDATE leaves foreign keys of others' inserts unblocked.
     locking = " FOR NO KEY UPDATE" if lock else ""
     return f'SELECT {columns} FROM "{table.name}" WHERE id = ANY($1::uuid[]) ORDER BY id{locking}'
+
+
+@lru_cache(maxsize=256)
+def _select_both(one: Table, other: Table) -> str:
+    columns = ", ".join(
+        f'{alias}."{column.name}"' for alias, table in (("a", one), ("b", other)) for column in table.columns
+    )
+    return (
+        f"SELECT {columns} FROM (SELECT 1) AS always"
+        f' LEFT JOIN "{one.name}" AS a ON a.id = $1 LEFT JOIN "{other.name}" AS b ON b.id = $2'
+    )
 
 
 @lru_cache(maxsize=512)

@@ -6,7 +6,7 @@ and Arabic-Indic digits for digits. These types do not.
 
 import re
 import unicodedata
-from datetime import date, datetime, timedelta
+from datetime import UTC, date, datetime, timedelta
 from typing import Annotated, Any
 from uuid import UUID
 
@@ -23,6 +23,7 @@ from pydantic import (
 from shared import clock
 
 _INSTANT = re.compile(r"\d{4}-\d\d-\d\d[Tt ]\d\d:\d\d(:\d\d(\.\d{1,6})?)?([Zz]|[+-]\d\d:\d\d)", re.ASCII)
+_FIRST_YEAR, _LAST_YEAR = 1900, 2199
 _DAY = re.compile(r"\d{4}-\d\d-\d\d", re.ASCII)
 # Unicode's bidirectional controls can make a name read as another one.
 _FORBIDDEN_CONTROLS = re.compile("[\x00-\x08\x0b\x0c\x0e-\x1f\x7f\u202a-\u202e\u2066-\u2069]")
@@ -64,6 +65,13 @@ def _not_in_the_future(day: date) -> date:
     return day
 
 
+def _in_utc(instant: datetime) -> datetime:
+    # Checked before it is converted: the first and the last year have no neighbour to fall into.
+    if not _FIRST_YEAR <= instant.year <= _LAST_YEAR:
+        raise ValueError(f"must lie between {_FIRST_YEAR} and {_LAST_YEAR}")
+    return instant.astimezone(UTC)
+
+
 Text = Annotated[str, StringConstraints(strip_whitespace=True, min_length=1, max_length=200), AfterValidator(_clean)]
 LongText = Annotated[
     str, StringConstraints(strip_whitespace=True, min_length=1, max_length=4000), AfterValidator(_clean)
@@ -72,9 +80,9 @@ Code = Annotated[str, StringConstraints(pattern=r"^[a-z][a-z0-9_]{0,63}$")]
 RegionCode = Annotated[str, StringConstraints(pattern=r"^KZ-[0-9]{2}$")]
 WholeNumber = Annotated[int, Field(strict=True, ge=0, le=2_000_000_000)]
 Flag = Annotated[bool, Field(strict=True)]
-Instant = Annotated[AwareDatetime, _written_as(_INSTANT, "2026-11-22T10:42:00+05:00")]
-"""RFC 3339 with its offset; naive times are refused."""
-Day = Annotated[date, _written_as(_DAY, "2026-11-22"), Field(ge=date(1900, 1, 1), le=date(2199, 12, 31))]
+Instant = Annotated[AwareDatetime, _written_as(_INSTANT, "2026-11-22T10:42:00+05:00"), AfterValidator(_in_utc)]
+"""RFC 3339 with its offset; naive times are refused. Kept and shown in UTC."""
+Day = Annotated[date, _written_as(_DAY, "2026-11-22"), Field(ge=date(_FIRST_YEAR, 1, 1), le=date(_LAST_YEAR, 12, 31))]
 """A civil day in Almaty."""
 PastDay = Annotated[Day, AfterValidator(_not_in_the_future)]
 """A civil day that is not in the future: papers are entered late, never early."""

@@ -256,9 +256,8 @@ class Server(uvicorn.Server):
                 timeout_keep_alive=75,
             )
         )
-        self._end_streams: Callable[[], Awaitable[None]] | None = getattr(
-            getattr(app, "state", None), "end_streams", None
-        )
+        # An application with endless answers says how they are ended.
+        self._end_streams: Callable[[], Awaitable[None]] | None = getattr(app, "end_streams", None)
 
     async def shutdown(self, sockets: Any = None) -> None:
         if self._end_streams is not None:

@@ -30,14 +30,22 @@ PATIENCE_S = 90.0
 _LONGEST_PAUSE_S = 2.0
 _LINES_MAX = 20
 _PUBLIC_FROM = 5
-"""The dashboard withholds smaller figures below the country."""
 
 NOT_THERE_YET = frozenset(
-    {"centre-unknown", "campaign-unknown", "volunteer-unknown", "event-unknown", "volunteer-not-registered"}
+    {"centre-unknown", "campaign-unknown", "volunteer-unknown", "event-unknown", "volunteer-not-active"}
 )
-"""Problem codes of a row whose message has not reached the other service yet."""
+"""Problem codes of a row that builds on what another service has not heard of yet."""
 _BUSY = frozenset({429, 502, 503, 504})
-_DONE_BEFORE = frozenset({"already-exists"})
+_DONE_BEFORE = frozenset(
+    {
+        "already-exists",
+        "status-does-not-allow",
+        "assignment-has-ended",
+        "declaration-out-of-order",
+        "delivery-is-voided",
+    }
+)
+"""Problem codes that mean, when a network is loaded again, that this row was through the first time."""
 
 
 class CannotLoad(CannotRun):
@@ -63,29 +71,26 @@ def client_of(address: str) -> httpx.AsyncClient:
     return httpx.AsyncClient(base_url=address, timeout=httpx.Timeout(60, connect=5), trust_env=False)
 
 
-async def is_loaded(client: httpx.AsyncClient, network: Network) -> bool:
-    """Whether the last things of a network are there, so that loading it again would change nothing."""
-    try:
-        loaded = [
-            (await client.get(f"/v1/deliveries/{network.helping.deliveries[-1]['id']}")).is_success,
-            (await client.get(f"/v1/sign-ups/{network.happenings.sign_ups[-1]['id']}")).is_success,
-        ]
-    except httpx.TransportError as error:
-        raise CannotLoad(f"{client.base_url} does not answer: {error}") from error
-    return all(loaded)
-
-
 class Loader:
     """One loading of a network."""
 
-    def __init__(self, client: httpx.AsyncClient, network: Network, progress: Progress | None = None) -> None:
+    def __init__(
+        self,
+        client: httpx.AsyncClient,
+        network: Network,
+        progress: Progress | None = None,
+        *,
+        stages: Sequence[Stage] = STAGES,
+    ) -> None:
         self._client = client
         self._network = network
+        self._stages = stages
         self._progress = progress or Progress(disable=True)
         self._slots = asyncio.Semaphore(REQUESTS_AT_ONCE)
         self._making = asyncio.Lock()
-        self._through = {stage.name: asyncio.Event() for stage in STAGES}
+        self._through = {stage.name: asyncio.Event() for stage in stages}
         self._all = self._progress.add_task("the year 2021", total=None)
+        self._again = False
         self.sent = 0
 
     async def load(self) -> int:
@@ -94,18 +99,33 @@ class Loader:
         Raises:
             CannotLoad: a row was refused for good, or nothing moved for too long.
         """
+        self._again = await self._begun_before()
         try:
             async with asyncio.TaskGroup() as group:
                 group.create_task(self._announce_total())
-                for stage in STAGES:
+                for stage in self._stages:
                     group.create_task(self._run(stage))
         except* CannotLoad as failures:
             # The others were only cancelled because of the first.
             raise _first_of(failures) from None
         return self.sent
 
+    async def _begun_before(self) -> bool:
+        first = self._network.places.centres[0]
+        asked_since = monotonic()
+        async for _ in _pausing():
+            try:
+                response = await self._client.get(f"/v1/centres/{first.id}")
+            except httpx.TransportError as error:
+                if monotonic() - asked_since > PATIENCE_S:
+                    raise CannotLoad(f"{self._client.base_url} does not answer: {error}") from error
+            else:
+                if response.status_code not in _BUSY:
+                    return response.is_success
+        raise AssertionError
+
     async def _announce_total(self) -> None:
-        self._progress.update(self._all, total=sum([len(await self._rows_of(stage)) for stage in STAGES]))
+        self._progress.update(self._all, total=sum([len(await self._rows_of(stage)) for stage in self._stages]))
 
     async def _rows_of(self, stage: Stage) -> list[Payload]:
         async with self._making:
@@ -142,7 +162,7 @@ class Loader:
             reasons: list[str] = []
             for row, answer in zip(rows, answers, strict=True):
                 problem = answer.get("problem")
-                if problem is None or problem["code"] in _DONE_BEFORE | stage.done_already:
+                if problem is None or (self._again and problem["code"] in _DONE_BEFORE):
                     continue
                 if problem["code"] not in NOT_THERE_YET and problem["status"] not in _BUSY:
                     raise CannotLoad(_refusal_of(stage, row, problem))
@@ -207,17 +227,29 @@ def _refusal_of(stage: Stage, row: Payload, problem: dict[str, Any]) -> str:
 
 
 async def differences(client: httpx.AsyncClient, scope: str, period: Period, expected: Figures) -> list[Difference]:
-    """What the dashboard shows otherwise than expected in one scope and period."""
-    response = await client.get("/v1/dashboard", params={"scope": scope, "from": period[0], "to": period[1]})
-    response.raise_for_status()
-    state = response.json()
-    shown, hidden = state["figures"], set(state["hidden"])
-    found: list[Difference] = []
-    for figure, number in expected.items():
-        withheld = figure in hidden and 1 <= number < _PUBLIC_FROM
-        if not withheld and shown.get(figure) != number:
-            found.append(Difference(scope, period, figure, number, shown.get(figure)))
-    return found
+    """What the dashboard shows otherwise than expected in one scope and period.
+
+    Raises:
+        CannotLoad: it does not answer.
+    """
+    asked_since = monotonic()
+    async for _ in _pausing():
+        try:
+            response = await client.get("/v1/dashboard", params={"scope": scope, "from": period[0], "to": period[1]})
+            state = response.raise_for_status().json()
+        except httpx.HTTPError as error:
+            if monotonic() - asked_since > PATIENCE_S:
+                raise CannotLoad(f"The dashboard does not answer: {error}") from error
+            continue
+        # Below the country, figures that could point at somebody are withheld.
+        withheld = {figure for figure in state["hidden"] if 1 <= expected.get(figure, 0) < _PUBLIC_FROM}
+        shown: dict[str, int | None] = state["figures"]
+        return [
+            Difference(scope, period, figure, number, shown.get(figure))
+            for figure, number in expected.items()
+            if figure not in withheld and shown.get(figure) != number
+        ]
+    raise AssertionError
 
 
 async def wait_for_figures(client: httpx.AsyncClient, recount: Recount) -> None:
@@ -227,20 +259,14 @@ async def wait_for_figures(client: httpx.AsyncClient, recount: Recount) -> None:
         CannotLoad: which figures are not as they must be.
     """
     expected = recount.figures(COUNTRY)
-    found: list[Difference] = []
+    before: list[Difference] = []
     since = monotonic()
     async for _ in _pausing():
-        before = found
-        try:
-            found = await differences(client, COUNTRY, YEAR, expected)
-        except httpx.HTTPError as error:
-            if monotonic() - since > PATIENCE_S:
-                raise CannotLoad(f"The dashboard does not answer: {error}") from error
-            continue
+        found = await differences(client, COUNTRY, YEAR, expected)
         if not found:
             return
         if found != before:
-            since = monotonic()
+            before, since = found, monotonic()
         elif monotonic() - since > PATIENCE_S / 3:
             raise CannotLoad(_report(found))
 

@@ -6,7 +6,7 @@ Knows the meaning of each figure, and nothing of how the services or the read mo
 from calendar import monthrange
 from collections import defaultdict
 from collections.abc import Iterator
-from datetime import datetime
+from datetime import date, datetime, timedelta
 from typing import NamedTuple
 
 from deploy.demo.network import Network
@@ -70,6 +70,7 @@ class Recount:
             if on <= last and (figure in STOCKS or first <= on):
                 figures[figure] += amount
         figures["money_net_minor"] = figures["money_received_minor"] - figures["money_refunded_minor"]
+        figures["money_on_hand_minor"] = figures["money_net_minor"] - figures["money_disbursed_minor"]
         helped = [entry for entry in self._help[scope] if first <= entry.on <= last]
         figures["families_helped"] = len({entry.family for entry in helped})
         figures["people_helped"] = len({person for entry in helped for person in entry.people})
@@ -105,15 +106,15 @@ class Recount:
     def _count_organisations(self) -> None:
         figure_of = {"volunteer_centre": "volunteer_centres", "friendship_house": "friendship_houses"}
         for centre in self._centres():
-            self._add(centre["opened_on"], "organisations", 1, centre["id"])
-            if centre["kind"] in figure_of:
-                self._add(centre["opened_on"], figure_of[centre["kind"]], 1, centre["id"])
+            self._add(centre["opened_on"], figure_of.get(centre["kind"], "organisations"), 1, centre["id"])
         people = self._network.people
         until = {ending["assignment_id"]: ending["until_on"] for ending in people.endings}
         for assignment in people.assignments:
             self._add(assignment["from_on"], "coordinators", 1, assignment["centre_id"])
             if assignment["id"] in until:
-                self._add(until[assignment["id"]], "coordinators", -1, assignment["centre_id"])
+                # The last day is still one of duty.
+                gone_on = date.fromisoformat(until[assignment["id"]]) + timedelta(days=1)
+                self._add(gone_on.isoformat(), "coordinators", -1, assignment["centre_id"])
         latest: dict[str, int] = {}
         for declaration in people.declarations:
             centre_id = declaration["centre_id"]
@@ -136,34 +137,33 @@ class Recount:
         event_of_sign_up = {s["id"]: events[shifts[s["shift_id"]]["event_id"]] for s in happenings.sign_ups}
         shift_of_sign_up = {s["id"]: shifts[s["shift_id"]] for s in happenings.sign_ups}
 
-        def add(event: Payload, on: str, figure: str, amount: int) -> None:
-            self._add(on, figure, amount, event["centre_id"], event.get("campaign_id"))
-
         for holding in happenings.holdings:
             event = events[holding["event_id"]]
-            add(event, _day(event["starts_at"]), "events_held", 1)
+            self._add(_day(event["starts_at"]), "events_held", 1, event["centre_id"], event.get("campaign_id"))
         for headcount in happenings.headcounts:
             event = events[headcount["event_id"]]
-            add(event, _day(event["starts_at"]), "helpers", headcount["helpers"])
-            add(event, _day(event["starts_at"]), "guests", headcount["guests"])
+            for figure in ("helpers", "guests"):
+                self._add(_day(event["starts_at"]), figure, headcount[figure], event["centre_id"])
         for sign_up in happenings.sign_ups:
             on = _day(shift_of_sign_up[sign_up["id"]]["starts_at"])
-            add(event_of_sign_up[sign_up["id"]], on, "sign_ups", 1)
+            self._add(on, "sign_ups", 1, event_of_sign_up[sign_up["id"]]["centre_id"])
         for attendance in happenings.attendances:
-            shift = shift_of_sign_up[attendance["signup_id"]]
             if attendance["attendance"] == "present":
-                event = event_of_sign_up[attendance["signup_id"]]
-                add(event, _day(shift["starts_at"]), "attendances", 1)
-                add(event, _day(shift["starts_at"]), "hours_minutes", _minutes(shift))
+                shift = shift_of_sign_up[attendance["signup_id"]]
+                centre_id = event_of_sign_up[attendance["signup_id"]]["centre_id"]
+                self._add(_day(shift["starts_at"]), "attendances", 1, centre_id)
+                self._add(_day(shift["starts_at"]), "hours_minutes", _minutes(shift), centre_id)
 
     def _count_money(self) -> None:
         giving = self._network.giving
         donations = {donation["id"]: donation for donation in giving.donations}
         for donation in giving.donations:
-            figure = "money_received_minor" if donation["kind"] == "money" else "goods_value_minor"
             where = (donation["centre_id"], donation["campaign_id"])
-            self._add(donation["occurred_on"], figure, minor_of(donation["amount"]), *where)
-            self._add(donation["occurred_on"], "donations", 1, *where)
+            if donation["kind"] == "money":
+                self._add(donation["occurred_on"], "money_received_minor", minor_of(donation["amount"]), *where)
+                self._add(donation["occurred_on"], "donations", 1, *where)
+            else:
+                self._add(donation["occurred_on"], "goods_value_minor", minor_of(donation["amount"]), *where)
         for refund in giving.refunds:
             donation = donations[refund["donation_id"]]
             where = (donation["centre_id"], donation["campaign_id"])

@@ -20,8 +20,6 @@ class Stage:
     after: tuple[str, ...] = ()
     size: int = ROWS_MAX
     in_flight: int = 2
-    done_already: frozenset[str] = frozenset()
-    """Problem codes that mean "this had been done before" when the loading is repeated."""
 
     @property
     def path(self) -> str:

@@ -28,6 +28,8 @@ def run(installation: Installation, console: Console, *, demo: bool) -> None:
     """
     os.umask(0o077)
     with installation.hold():
+        # What a killed run published would be taken for ours.
+        installation.state_file.unlink(missing_ok=True)
         demonstration.claim(installation, demo=demo)
         if orphans := system.end_orphans(installation):
             console.print(f"[dim]ended {orphans} processes that an earlier run had left behind[/]")

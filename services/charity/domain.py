@@ -74,6 +74,10 @@ class CampaignHasReported(Conflict):
     """The campaign has given its account: nothing of it changes any more."""
 
 
+class MoneyIsStillHeld(Conflict):
+    """Some disbursements are neither paid nor voided yet."""
+
+
 class DonationNotFound(NotFound):
     """There is no such donation."""
 
@@ -232,7 +236,9 @@ def require_spending(status: str | None) -> None:
         raise CampaignHasReported(pointer="/campaign_id")
 
 
-def require_refundable(*, kind: str, given_on: date, amount_minor: int, refunded_minor: int, refund: int, on: date) -> None:
+def require_refundable(
+    *, kind: str, given_on: date, amount_minor: int, refunded_minor: int, refund: int, on: date
+) -> None:
     """Raises: GoodsAreNotRefunded, RefundBeforeGift, RefundExceedsGift."""
     if kind != "money":
         raise GoodsAreNotRefunded

@@ -1,10 +1,9 @@
 """What meeting and helping require, in plain functions: no database, no HTTP, no clock."""
 
-from datetime import date, datetime, timedelta
+from datetime import datetime, timedelta
 from typing import NamedTuple
 
 from shared.errors import Conflict, NotFound, RuleBroken
-from shared.people import age_on
 
 ADULT_YEARS = 18
 """Law 42-VI, article 12: no heavy or hazardous work and no disaster relief under this age."""
@@ -199,10 +198,8 @@ def require_open(status: str) -> None:
         raise EventNotOpen(f"The event is {status}.")
 
 
-def require_fit(
-    *, status: str, consent: bool, born_in: str, on: date, minimum_age: int | None, hazard: str
-) -> None:
-    """Whether a volunteer may take a shift that begins on a civil day. `born_in` is `YYYY-MM`.
+def require_fit(*, status: str, consent: bool, age_years: int, minimum_age: int | None, hazard: str) -> None:
+    """Whether a volunteer, so old on the civil day on which a shift begins, may take it.
 
     Raises:
         VolunteerNotActive, ConsentMissing, HazardForMinors, VolunteerTooYoung
@@ -211,7 +208,6 @@ def require_fit(
         raise VolunteerNotActive(f"The volunteer is {status}.", pointer="/volunteer_id")
     if not consent:
         raise ConsentMissing(pointer="/volunteer_id")
-    age_years = age_on(on, born_in=born_in)
     if hazard != "none" and age_years < ADULT_YEARS:
         raise HazardForMinors(pointer="/volunteer_id")
     if minimum_age is not None and age_years < minimum_age:

@@ -18,13 +18,13 @@ class PlanEvent(Form):
     """What an event is to be."""
 
     format: Code = Field(description="One of /v1/formats.")
-    direction: Code | None = Field(None, description="A direction of work, see /v1/directions.")
+    direction: Code | None = Field(default=None, description="A direction of work, see /v1/directions.")
     campaign_id: UUID | None = None
     title: Trilingual
     venue: Text | None = None
     starts_at: Instant
     ends_at: Instant
-    public: Flag = Field(True, description="Whether anyone may see it, or members only.")
+    public: Flag = Field(default=True, description="Whether anyone may see it, or members only.")
 
 
 class CreateEvent(PlanEvent):
@@ -44,16 +44,20 @@ class PublishEvent(Form):
 
 
 class PublishEventRow(PublishEvent):
+    """A draft to be announced."""
+
     event_id: UUID
 
 
 class HoldEvent(Form):
     """An event took place."""
 
-    result: LongText | None = Field(None, description="What came of it, in a few sentences.")
+    result: LongText | None = Field(default=None, description="What came of it, in a few sentences.")
 
 
 class HoldEventRow(HoldEvent):
+    """An event that took place."""
+
     event_id: UUID
 
 
@@ -64,6 +68,8 @@ class CancelEvent(Form):
 
 
 class CancelEventRow(CancelEvent):
+    """An event that will not take place."""
+
     event_id: UUID
 
 
@@ -93,9 +99,9 @@ class OpenShift(Form):
     id: OptionalId = None
     event_id: UUID
     role: Text
-    needed: WholeNumber | None = Field(None, description="0 means none; as many as like to when absent.")
-    minimum_age: Years | None = Field(None, description="In years, on the day of the shift.")
-    hazard: Hazard = Field("none", description="`heavy` and `disaster_relief` are closed to minors by law.")
+    needed: WholeNumber | None = Field(default=None, description="0 means none; as many as like to when absent.")
+    minimum_age: Years | None = Field(default=None, description="In years, on the day of the shift.")
+    hazard: Hazard = Field(default="none", description="`heavy` and `disaster_relief` are closed to minors by law.")
     starts_at: Instant
     ends_at: Instant
 
@@ -128,6 +134,8 @@ class WithdrawSignUp(Form):
 
 
 class WithdrawSignUpRow(WithdrawSignUp):
+    """A place given back."""
+
     signup_id: UUID
 
 
@@ -138,6 +146,8 @@ class RecordAttendance(Form):
 
 
 class RecordAttendanceRow(RecordAttendance):
+    """Whether one of several volunteers came."""
+
     signup_id: UUID
 
 

@@ -6,18 +6,19 @@ from uuid import UUID
 
 from sqlalchemy import CheckConstraint, Column, Index, MetaData, Text, UniqueConstraint, text
 from sqlalchemy.dialects.postgresql import JSONB
-from sqlmodel import DateTime, Field, SQLModel
+from sqlmodel import DateTime, Field
 
 from services.events import domain
 from shared.errors import Stale
 from shared.ids import new_id
 from shared.messaging.tables import remember_messages
 from shared.refused_as import refused_as
+from shared.rows import TableRow
 
 _INSTANT: Any = DateTime(timezone=True)
 
 
-class Base(SQLModel):
+class Base(TableRow):
     """Its own metadata: SQLModel's global one would let the services' tables collide in one test process."""
 
     metadata = MetaData()
@@ -114,6 +115,8 @@ class Shift(Base, table=True):
     # Told by the event's cancellation, which locks the shift: a sign-up that waited for the lock would still see the
     # event as it was before.
     called_off: bool = False
+    opened_by: str
+    opened_at: datetime = Field(sa_type=_INSTANT)
 
 
 class SignUp(Base, table=True):

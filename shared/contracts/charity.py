@@ -4,6 +4,8 @@ from datetime import date
 from typing import ClassVar
 from uuid import UUID
 
+from pydantic import Field
+
 from shared.contracts.envelope import DomainEvent
 
 
@@ -21,7 +23,7 @@ class CampaignFact(DomainEvent):
     goal_minor: int | None = None
     starts_on: date
     ends_on: date | None = None
-    centre_ids: list[UUID] = []
+    centre_ids: list[UUID] = Field(default_factory=list[UUID])
     """Who runs it; empty: the whole network."""
 
 

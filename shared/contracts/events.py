@@ -51,6 +51,8 @@ class EventChanged(EventFact):
 
     was_on: date
     """The civil day on which it was to begin before."""
+    was_campaign_id: UUID | None = None
+    """The campaign that it belonged to before."""
 
 
 class EventHeld(EventFact):

@@ -26,6 +26,7 @@ _LOCK_SPACE = 0x0A5B
 
 Data = TypeVar("Data", bound=DomainEvent)
 Handler = Callable[[Transaction, Message[Any]], Awaitable[None]]
+EveryHandler = Callable[[Transaction, Delivery], Awaitable[None]]
 
 _SEEN = "SELECT aggregate, version FROM inbox WHERE consumer = $1 AND aggregate = ANY($2::text[])"
 _PARKED = (
@@ -56,13 +57,19 @@ class Consumer:
     def __init__(self, name: str) -> None:
         self.name = name
         self._handlers: dict[str, tuple[type[Message[Any]], Handler]] = {}
-        self._every: Handler | None = None
+        self._every: EveryHandler | None = None
         self._nouns: dict[str, set[str]] = {}
 
     def on(self, contract: type[Data], handler: Callable[[Transaction, Message[Data]], Awaitable[None]]) -> None:
         """Apply `handler` to each message of this type. Other types of the same noun are passed over in order."""
         self._handlers[contract.type] = (Message[contract], handler)
-        self._nouns.setdefault(contract.service(), set()).add(contract.noun())
+        if self._every is None:
+            self._nouns.setdefault(contract.service(), set()).add(contract.noun())
+
+    def on_every(self, services: Iterable[str], handler: EveryHandler) -> None:
+        """Hear all that these services announce, and give each message to `handler` before its own one."""
+        self._every = handler
+        self._nouns = {service: set() for service in services}
 
     @property
     def nouns(self) -> dict[str, set[str]]:
@@ -189,6 +196,8 @@ class Consumer:
     async def _handle(self, tx: Transaction, delivery: Delivery) -> None:
         if delivery.type == "unreadable":
             raise ValueError("not a message of ours: its headers are missing")
+        if self._every is not None:
+            await self._every(tx, delivery)
         known = self._handlers.get(delivery.type)
         if known is None:
             return

@@ -39,6 +39,7 @@ METHODS_OF_PERSONS = odds({"card": 52, "bank": 18, "cash": 18, "payroll": 12})
 METHODS_OF_ORGANISATIONS = odds({"bank": 94, "payroll": 6})
 DISBURSEMENT_FATES = odds({"paid": 86, "approved": 5, "requested": 4, "voided": 5})
 REFUND_REASONS = ("Қателесіп аударылған", "Перевод отправлен дважды", "Ошибка в сумме", "Донордың өтініші бойынша")
+VOID_REASONS = ("Жеткізуші бас тартты", "Смета пересмотрена", "Тауар тегін берілді")
 
 _FIRMS = (
     "Ақбидай", "Көкжиек", "Самал жел", "Тұмар тас", "Алтын дән", "Жетіген", "Ұстаз", "Бәйтерек көлеңкесі", "Восход",

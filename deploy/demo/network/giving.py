@@ -80,9 +80,10 @@ class Giving:
             )
             if plan.weight == 0:
                 continue
-            self.openings.append({"campaign_id": campaign_id})
-            if plan.ends_on is not None and plan.ends_on < LAST:
-                self.closures.append({"campaign_id": campaign_id})
+            self.openings.append({"campaign_id": campaign_id, "decided_on": plan.starts_on.isoformat()})
+            if plan.ends_on is not None:
+                closed_on = plan.ends_on + timedelta(days=self._dice.between(3, 40))
+                self.closures.append({"campaign_id": campaign_id, "decided_on": closed_on.isoformat()})
             collecting = self._places.table(gifts.COLLECTING, only={centre.id for centre in centres})
             self.running.append(
                 Campaign(
@@ -205,14 +206,15 @@ class Giving:
 
     def _decide(self, disbursement_id: str, requested_on: date) -> None:
         fate = self._dice.draw(gifts.DISBURSEMENT_FATES)
+        decided_on = min(requested_on + timedelta(days=self._dice.below(3)), LAST)
+        decision: Payload = {"disbursement_id": disbursement_id, "decided_on": decided_on.isoformat()}
         if fate in ("paid", "approved"):
-            self.disbursement_approvals.append({"disbursement_id": disbursement_id})
+            self.disbursement_approvals.append(decision)
         if fate == "paid":
-            paid_on = min(requested_on + timedelta(days=self._dice.between(1, 6)), LAST)
+            paid_on = min(decided_on + timedelta(days=self._dice.between(0, 5)), LAST)
             self.disbursement_payments.append({"disbursement_id": disbursement_id, "occurred_on": paid_on.isoformat()})
         if fate == "voided":
-            reason = self._dice.pick(("Жеткізуші бас тартты", "Смета пересмотрена"))
-            self.disbursement_voids.append({"disbursement_id": disbursement_id, "reason": reason})
+            self.disbursement_voids.append(decision | {"reason": self._dice.pick(gifts.VOID_REASONS)})
 
 
 def minor_of(amount: dict[str, str]) -> int:

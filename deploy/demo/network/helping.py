@@ -74,7 +74,8 @@ class Helping:
                 self._deliver(household.centre, family, some, day)
             if id(household) in beside:
                 # A void takes nobody back who was helped otherwise, and leaves out whom it alone had reached.
-                self._deliver(household.centre, family, family["members"], self._dice.draw(self._days), void=True)
+                day = max(household.days[0], self._dice.draw(self._days))
+                self._deliver(household.centre, family, family["members"], day, void=True)
 
     def _household(self) -> _Household:
         dice = self._dice

@@ -1,6 +1,7 @@
 """Events: created, published, changed, held or cancelled."""
 
 from datetime import datetime
+from typing import Any
 from uuid import UUID
 
 from services.events import domain, queries
@@ -69,11 +70,11 @@ async def change_event(tx: Transaction, event_id: UUID, form: ChangeEvent, *, by
         domain.require_shift_time(
             Span(shifts["starts_at"], shifts["ends_at"]), event=Span(form.starts_at, form.ends_at)
         )
-    was_on = civil_day(event.starts_at)
+    was_on, was_campaign_id = civil_day(event.starts_at), event.campaign_id
     for name, value in _plan(form).items():
         setattr(event, name, value)
     _change(tx, event, by, now)
-    fact = EventChanged(**_fact(event, was=event.status), was_on=was_on)
+    fact = EventChanged(**_fact(event, was=event.status), was_on=was_on, was_campaign_id=was_campaign_id)
     tx.announce(fact, at=now, version=event.version)
     return event
 
@@ -142,7 +143,7 @@ async def _require_plan(tx: Transaction, form: PlanEvent) -> None:
         raise domain.CampaignUnknown(pointer="/campaign_id")
 
 
-def _plan(form: PlanEvent) -> dict[str, object]:
+def _plan(form: PlanEvent) -> dict[str, Any]:
     return {
         "format": form.format,
         "direction": form.direction,
@@ -164,7 +165,7 @@ def _change(tx: Transaction, event: Event, by: Principal, now: datetime) -> None
     tx.update(event)
 
 
-def _fact(event: Event, *, was: str | None) -> dict[str, object]:
+def _fact(event: Event, *, was: str | None) -> dict[str, Any]:
     return {
         "event_id": event.id,
         "centre_id": event.centre_id,

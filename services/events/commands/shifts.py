@@ -1,6 +1,7 @@
 """Shifts: what helpers are wanted for."""
 
 from datetime import datetime
+from typing import Any
 
 from services.events import domain
 from services.events.domain import Span
@@ -34,14 +35,12 @@ async def open_shift(tx: Transaction, form: OpenShift, *, by: Principal, now: da
         return known, False
     domain.require_status(event.status, _TAKES_SHIFTS)
     domain.require_shift_time(Span(form.starts_at, form.ends_at), event=Span(event.starts_at, event.ends_at))
-    shift = Shift(id=form.id or new_id(), **_values(form))
+    shift = Shift(id=form.id or new_id(), **_values(form), opened_by=by.id, opened_at=now)
     tx.insert(shift)
-    fact = ShiftOpened(
-        shift_id=shift.id, centre_id=event.centre_id, region=event.region, **_values(form)
-    )
+    fact = ShiftOpened(shift_id=shift.id, centre_id=event.centre_id, region=event.region, **_values(form))
     tx.announce(fact, at=now)
     return shift, True
 
 
-def _values(form: OpenShift) -> dict[str, object]:
+def _values(form: OpenShift) -> dict[str, Any]:
     return {name: getattr(form, name) for name in OpenShift.model_fields if name != "id"}

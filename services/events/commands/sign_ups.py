@@ -3,6 +3,7 @@
 from collections.abc import Iterable
 from dataclasses import dataclass, field
 from datetime import datetime, timedelta
+from typing import Any
 from uuid import UUID
 
 from services.events import domain, queries
@@ -16,6 +17,7 @@ from shared.contracts.events import AttendanceRecorded, SignUpConfirmed, SignUpW
 from shared.database import Transaction
 from shared.errors import AlreadyExists
 from shared.ids import new_id
+from shared.people import age_on
 
 
 @dataclass(frozen=True)
@@ -130,12 +132,10 @@ async def sign_up_for_shift(
     domain.require_open(wanted.event_status)
     if shift.ends_at <= now and not may(by, Permission.RECORD_ATTENDANCE):
         raise domain.ShiftIsOver(pointer="/shift_id")
-    on = civil_day(shift.starts_at)
     domain.require_fit(
         status=volunteer.status,
         consent=volunteer.consent,
-        born_in=volunteer.born_in,
-        on=on,
+        age_years=age_on(civil_day(shift.starts_at), born_in=volunteer.born_in),
         minimum_age=shift.minimum_age,
         hazard=shift.hazard,
     )
@@ -173,8 +173,7 @@ async def withdraw_sign_up(tx: Transaction, signup_id: UUID, *, by: Principal, n
         return sign_up
     if sign_up.attendance is not None:
         raise domain.AttendanceIsRecorded
-    shift = await tx.get(Shift, sign_up.shift_id, lock=True)
-    assert shift is not None, "shifts are never deleted"
+    [shift] = (await tx.load(Shift, [sign_up.shift_id], lock=True)).values()
     shift.taken -= 1
     tx.update(shift)
     sign_up.withdrawn_by, sign_up.withdrawn_at = by.id, now
@@ -197,8 +196,7 @@ async def record_attendance(
         raise domain.SignUpIsWithdrawn
     if now < sign_up.starts_at:
         raise domain.ShiftNotStarted
-    event = await tx.get(Event, sign_up.event_id)
-    assert event is not None, "events are never deleted"
+    [event] = (await tx.load(Event, [sign_up.event_id])).values()
     domain.require_status(event.status, domain.OPEN)
     if sign_up.attendance == form.attendance:
         return sign_up
@@ -225,7 +223,7 @@ async def _locked(tx: Transaction, signup_id: UUID) -> SignUp:
     return sign_up
 
 
-def _fact(sign_up: SignUp) -> dict[str, object]:
+def _fact(sign_up: SignUp) -> dict[str, Any]:
     return {
         "signup_id": sign_up.id,
         "shift_id": sign_up.shift_id,

@@ -4,7 +4,6 @@ from datetime import date, datetime
 from uuid import UUID
 
 from services.volunteers import domain
-from services.volunteers.reference import REGIONS
 from services.volunteers.schemas import ChangeCentre, CloseCentre, OpenCentre
 from services.volunteers.tables import Centre
 from shared.access.principal import Principal
@@ -12,6 +11,7 @@ from shared.clock import civil_day
 from shared.contracts.volunteers import CentreChanged, CentreClosed, CentreOpened
 from shared.database import Transaction
 from shared.ids import new_id
+from shared.regions import REGIONS
 
 
 def require_region(code: str, *, on: date) -> None:
@@ -19,7 +19,7 @@ def require_region(code: str, *, on: date) -> None:
     region = REGIONS.get(code)
     if region is None:
         raise domain.RegionUnknown(pointer="/region")
-    if region.valid_from is not None and on < region.valid_from:
+    if not region.exists(on):
         raise domain.RegionNotYetFormed(pointer="/region")
 
 

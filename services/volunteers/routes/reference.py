@@ -2,9 +2,10 @@
 
 from pydantic import BaseModel
 
-from services.volunteers.reference import DIRECTIONS, REGIONS, Direction, Region
+from services.volunteers.reference import DIRECTIONS, Direction
 from shared.access.doors import permits
 from shared.access.permissions import Permission
+from shared.regions import REGIONS, Region
 from shared.requests import router as _router
 
 router = _router("/v1", tags=["reference"])

@@ -10,7 +10,6 @@ export const en: Translated<typeof kk, TwoForms> = {
     skip: "Skip to the main part",
     plainPage: "Plain page: the figures as a table",
     language: "Language",
-    languageName: "English",
   },
   figures: {
     volunteers_registered: "Registered volunteers",
@@ -36,6 +35,14 @@ export const en: Translated<typeof kk, TwoForms> = {
     deliveries: "Aid deliveries",
     families_helped: "Families helped",
     people_helped: "People helped",
+  },
+  columns: {
+    volunteers_registered: "Volun\u00adteers",
+    events_held: "Events",
+    money_net_minor: "Raised",
+    families_helped: "Families",
+    people_helped: "People",
+    deliveries: "Deliveries",
   },
   tile: {
     figures: "Main figures",
@@ -260,7 +267,7 @@ export const en: Translated<typeof kk, TwoForms> = {
     campaigns: "campaigns",
     series: "over time",
     count: "count",
-    minutes: "minutes",
+    hours: "hours",
     tenge: "tenge",
     goal: "Goal",
   },

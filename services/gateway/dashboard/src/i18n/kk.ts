@@ -7,7 +7,6 @@ export const kk = {
     skip: "Негізгі бөлікке өту",
     plainPage: "Қарапайым бет: көрсеткіштер кесте түрінде",
     language: "Тіл",
-    languageName: "Қазақша",
   },
   figures: {
     volunteers_registered: "Тіркелген еріктілер",
@@ -33,6 +32,15 @@ export const kk = {
     deliveries: "Көмек жеткізілді",
     families_helped: "Көмек алған отбасылар",
     people_helped: "Көмек алған адамдар",
+  },
+  /** Short names for the heads of columns. */
+  columns: {
+    volunteers_registered: "Ерікті",
+    events_held: "Іс-шара",
+    money_net_minor: "Жиналды",
+    families_helped: "Отбасы",
+    people_helped: "Адам",
+    deliveries: "Жеткізілді",
   },
   tile: {
     figures: "Негізгі көрсеткіштер",
@@ -257,7 +265,7 @@ export const kk = {
     campaigns: "акциялар",
     series: "уақыт бойынша",
     count: "саны",
-    minutes: "минут",
+    hours: "сағат",
     tenge: "теңге",
     goal: "Мақсатты сома",
   },

@@ -2,6 +2,9 @@
 export const LANGUAGES = ["kk", "ru", "en"] as const;
 export type Language = (typeof LANGUAGES)[number];
 
+/** Each in its own words, the same on every page. */
+export const LANGUAGE_NAMES: Record<Language, string> = { kk: "Қазақша", ru: "Русский", en: "English" };
+
 /** A name as organisations, campaigns and regions carry it. */
 export type Name = Partial<Record<Language, string>>;
 

@@ -10,7 +10,6 @@ export const ru: Translated<typeof kk, RussianForms> = {
     skip: "Перейти к основной части",
     plainPage: "Простая страница: показатели в виде таблицы",
     language: "Язык",
-    languageName: "Русский",
   },
   figures: {
     volunteers_registered: "Зарегистрированные волонтёры",
@@ -36,6 +35,14 @@ export const ru: Translated<typeof kk, RussianForms> = {
     deliveries: "Доставки помощи",
     families_helped: "Семьи, получившие помощь",
     people_helped: "Люди, получившие помощь",
+  },
+  columns: {
+    volunteers_registered: "Волон\u00adтёры",
+    events_held: "Меро\u00adприятия",
+    money_net_minor: "Собрано",
+    families_helped: "Семьи",
+    people_helped: "Люди",
+    deliveries: "Доставки",
   },
   tile: {
     figures: "Главные показатели",
@@ -295,7 +302,7 @@ export const ru: Translated<typeof kk, RussianForms> = {
     campaigns: "акции",
     series: "по времени",
     count: "количество",
-    minutes: "минуты",
+    hours: "часы",
     tenge: "тенге",
     goal: "Целевая сумма",
   },

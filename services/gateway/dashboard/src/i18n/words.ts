@@ -1,8 +1,6 @@
 /** What the three catalogues have in common: their keys, plural forms and blanks. */
-import { en } from "./en.ts";
-import { kk } from "./kk.ts";
+import type { kk } from "./kk.ts";
 import type { Language } from "./language.ts";
-import { ru } from "./ru.ts";
 
 /** Kazakh and English: one form after 1, another after everything else (in Kazakh the two are often equal). */
 export interface TwoForms {
@@ -27,7 +25,17 @@ export type Translated<Words, Forms> = {
 
 export type Words = Translated<typeof kk, TwoForms>;
 
-export const CATALOGUES: Record<Language, Words> = { kk, ru, en };
+/** Fetches one language's catalogue; a visitor rarely needs the other two. */
+export async function catalogue(language: Language): Promise<Words> {
+  switch (language) {
+    case "kk":
+      return (await import("./kk.ts")).kk;
+    case "ru":
+      return (await import("./ru.ts")).ru;
+    case "en":
+      return (await import("./en.ts")).en;
+  }
+}
 
 type Blanks = Readonly<Record<string, string>>;
 

@@ -4,8 +4,8 @@ import { hrefOf, parseAddress, queryOf } from "../address.ts";
 import type { Address } from "../address.ts";
 import { dayAt } from "../i18n/formats.ts";
 import { chooseLanguage, rememberLanguage } from "../i18n/language.ts";
-import type { Language } from "../i18n/language.ts";
-import { CATALOGUES } from "../i18n/words.ts";
+import { catalogue } from "../i18n/words.ts";
+import type { Words } from "../i18n/words.ts";
 import type { DashboardState, Region } from "./contract.ts";
 import { isNews } from "./frame.ts";
 import type { Frame } from "./frame.ts";
@@ -13,11 +13,18 @@ import { keep, kept } from "./keep.ts";
 import { LiveStream } from "./stream.ts";
 import type { Connection, Refused } from "./stream.ts";
 
+/** What the browser's address bar asks for. */
+export function readAddress(): Address {
+  return parseAddress(chooseLanguage(location.pathname, document.cookie, navigator.languages), location.search);
+}
+
 /** What the status pill says: the visitor's pause goes before everything the connection does. */
 export type PageState = Connection | "paused";
 
 export class Dashboard {
-  address: Address = $state.raw(this.#read());
+  address: Address = $state.raw(readAddress());
+  /** The catalogue of the address's language. */
+  words: Words = $state.raw() as Words;
   /** The state on screen; while another place is being fetched, still the old one. */
   state: DashboardState | null = $state.raw(null);
   connection: Connection = $state("loading");
@@ -33,14 +40,14 @@ export class Dashboard {
   moving = $state(true);
   regions: ReadonlyMap<string, Region> = $state.raw(new Map());
 
-  readonly words = $derived(CATALOGUES[this.address.language]);
   readonly pageState: PageState = $derived(this.paused ? "paused" : this.connection);
 
   #newest: { frame: Frame; at: number } | null = null;
   #query = "";
   readonly #stream: LiveStream;
 
-  constructor() {
+  constructor(words: Words) {
+    this.words = words;
     this.#stream = new LiveStream({
       frame: (frame) => {
         this.#arrived(frame);
@@ -59,7 +66,7 @@ export class Dashboard {
   start(): void {
     history.replaceState(null, "", hrefOf(this.address));
     addEventListener("popstate", () => {
-      this.#show(this.#read());
+      void this.#show(readAddress());
     });
     void this.#nameRegions();
     this.#follow();
@@ -75,8 +82,8 @@ export class Dashboard {
     if (hrefOf(next) === hrefOf(this.address)) return;
     history.pushState(null, "", hrefOf(next));
     if (change.language) rememberLanguage(change.language);
-    this.#show(next);
-    if (change.scope !== undefined) void tick().then(() => scrollTo({ top: 0 }));
+    void this.#show(next);
+    if (change.scope !== undefined) void tick().then(() => { scrollTo({ top: 0 }); });
   }
 
   togglePause(): void {
@@ -94,12 +101,10 @@ export class Dashboard {
     return this.state?.today ?? dayAt(Date.now());
   }
 
-  #read(): Address {
-    const language: Language = chooseLanguage(location.pathname, document.cookie, navigator.languages);
-    return parseAddress(language, location.search);
-  }
-
-  #show(address: Address): void {
+  async #show(address: Address): Promise<void> {
+    if (address.language !== this.address.language) {
+      this.words = await catalogue(address.language);
+    }
     this.address = address;
     if (queryOf(address, this.today) !== this.#query) this.#follow();
   }

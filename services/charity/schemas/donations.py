@@ -1,0 +1,111 @@
+"""Forms and views of gifts and refunds."""
+
+from datetime import date, datetime
+from typing import Annotated, Any, Literal, Self
+from uuid import UUID
+
+from pydantic import Field, model_validator
+
+from services.charity.schemas.days import Today
+from shared.forms import Code, Flag, Form, OptionalId, PastDay, Text, View, WholeNumber
+from shared.money import MoneyView, PositiveMoney
+from shared.people import Bin
+
+
+class GiveGoods(Form):
+    """One kind of goods in a gift."""
+
+    kind: Code
+    quantity: Annotated[WholeNumber, Field(ge=1)]
+    unit: Code
+
+
+class Donor(Form):
+    """Who gave; `{"anonymous": true}` and nothing else where they do not want to be known."""
+
+    anonymous: Flag = False
+    kind: Literal["person", "organisation"] | None = None
+    name: Text | None = None
+    bin: Bin | None = Field(None, description="Of an organisation.")
+
+    @model_validator(mode="after")
+    def _named_or_anonymous(self) -> Self:
+        if self.anonymous and (self.kind or self.name or self.bin):
+            raise ValueError("an anonymous donor has no kind, name or BIN")
+        if not self.anonymous and (self.kind is None or self.name is None):
+            raise ValueError("name the donor and their kind, or say anonymous")
+        if self.bin is not None and self.kind != "organisation":
+            raise ValueError("only an organisation has a BIN")
+        return self
+
+
+class RecordDonation(Form):
+    """A gift of money or goods that has been received."""
+
+    id: OptionalId = None
+    campaign_id: UUID
+    centre_id: UUID
+    kind: Literal["money", "goods"]
+    amount: PositiveMoney = Field(description="Of goods: what they are worth.")
+    goods: Annotated[list[GiveGoods], Field(max_length=100)] | None = None
+    method: Literal["bank", "card", "cash", "payroll", "goods"]
+    donor: Donor
+    occurred_on: PastDay | None = Today
+    external_ref: Text | None = Field(None, description="The bank's or till's reference: one gift per reference.")
+
+    @model_validator(mode="after")
+    def _goods_are_goods(self) -> Self:
+        if (self.kind == "goods") != (self.method == "goods"):
+            raise ValueError("goods are given by the method goods, money by another")
+        if self.kind == "money" and self.goods:
+            raise ValueError("a gift of money lists no goods")
+        return self
+
+
+class DonationView(View):
+    """A gift."""
+
+    id: UUID
+    version: int
+    campaign_id: UUID
+    centre_id: UUID
+    region: str
+    kind: str
+    method: str
+    amount: MoneyView
+    refunded: MoneyView
+    goods: list[dict[str, Any]] | None
+    donor: dict[str, Any]
+    external_ref: str | None
+    occurred_on: date
+    receipt_number: str | None = Field(description="Year and number; issued within a second of the gift.")
+    recorded_at: datetime
+
+
+class Refund(Form):
+    """Some or all of a gift of money goes back."""
+
+    id: OptionalId = None
+    amount: PositiveMoney
+    reason: Text
+    occurred_on: PastDay | None = Today
+
+
+class RefundRow(Refund):
+    """The same in a batch."""
+
+    donation_id: UUID
+
+
+class RefundView(View):
+    """A refund."""
+
+    id: UUID
+    donation_id: UUID
+    campaign_id: UUID
+    centre_id: UUID
+    region: str
+    amount: MoneyView
+    reason: str
+    occurred_on: date
+    recorded_at: datetime

@@ -1,0 +1,58 @@
+"""What all tables of the charity service share."""
+
+from datetime import date, datetime
+from typing import Any
+from uuid import UUID
+
+from sqlalchemy import BigInteger, Column, Date, DateTime, LargeBinary, MetaData
+from sqlalchemy.dialects.postgresql import JSONB
+from sqlmodel import Field
+
+from shared.ids import new_id
+from shared.messaging.tables import remember_messages
+from shared.rows import TableRow
+
+
+class Base(TableRow):
+    """Its own metadata: SQLModel's global one would let the services' tables collide in one test process."""
+
+    metadata = MetaData()
+
+
+remember_messages(Base.metadata)
+
+
+def an_id() -> Any:
+    return Field(default_factory=new_id, primary_key=True)
+
+
+def json() -> Any:
+    return Field(sa_column=Column(JSONB, nullable=False))
+
+
+def an_instant() -> Any:
+    return Field(sa_column=Column(DateTime(timezone=True), nullable=False))
+
+
+def an_amount() -> Any:
+    """Integer tiyn."""
+    return Field(sa_column=Column(BigInteger, nullable=False))
+
+
+def some_bytes() -> Any:
+    return Field(default=None, sa_column=Column(LargeBinary))
+
+
+class StatusChange(Base, table=True):
+    """Who changed the status of a record, when and why."""
+
+    id: UUID = an_id()
+    what: str
+    """`campaign`, `disbursement`, `family`, `member` or `delivery`."""
+    of_id: UUID = Field(index=True)
+    was: str | None = None
+    status: str
+    on: date = Field(sa_column=Column("on", Date, nullable=False))
+    reason: str | None = None
+    changed_by: str
+    changed_at: datetime = an_instant()

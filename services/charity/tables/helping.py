@@ -1,0 +1,102 @@
+"""Families and their members, and what reached them."""
+
+from datetime import date, datetime
+from uuid import UUID
+
+from sqlalchemy import CheckConstraint, Column, Index, LargeBinary, Sequence, text
+from sqlmodel import Field
+
+from services.charity import domain
+from services.charity.tables.base import Base, an_amount, an_id, an_instant, json, some_bytes
+from shared.database import NUMBERS_AT_ONCE
+from shared.refused_as import refused_as
+
+family_numbers = Sequence("family_number", start=1001, increment=NUMBERS_AT_ONCE, metadata=Base.metadata)
+"""The short numbers that people read to each other."""
+
+
+class Family(Base, table=True):
+    """A family in need. Where it lives and who sent it is sealed."""
+
+    __table_args__ = (
+        CheckConstraint("status IN ('draft', 'verified', 'archived')", name="family_status"),
+        Index("family_of_centre", "centre_id", "id"),
+    )
+
+    id: UUID = an_id()
+    version: int = 1
+    number: int = Field(unique=True)
+    status: str = "draft"
+    centre_id: UUID
+    region: str
+    lives_in: str
+    address: bytes | None = some_bytes()
+    referred_by: bytes | None = some_bytes()
+    categories: list[str] = json()
+    registered_on: date
+    made_from: bytes | None = some_bytes()
+    recorded_by: str
+    recorded_at: datetime = an_instant()
+
+
+class Member(Base, table=True):
+    """A person's time in a family. Who it is is sealed; a hash of the IIN finds them again."""
+
+    __table_args__ = (
+        Index("member_iin", "iin_index", unique=True, info=refused_as(domain.MemberKnown),
+              postgresql_where=text("iin_index IS NOT NULL AND until_on IS NULL")),
+        CheckConstraint("until_on >= from_on", name="member_days"),
+    )  # fmt: skip
+
+    id: UUID = an_id()
+    version: int = 1
+    family_id: UUID = Field(foreign_key="family.id", index=True)
+    full_name: bytes = Field(sa_column=Column(LargeBinary, nullable=False))
+    born_on: bytes = Field(sa_column=Column(LargeBinary, nullable=False))
+    iin: bytes | None = some_bytes()
+    iin_index: bytes | None = some_bytes()
+    relation: str
+    categories: list[str] = json()
+    from_on: date | None = None
+    until_on: date | None = None
+
+
+class Delivery(Base, table=True):
+    """Help that reached a family, with a sealed picture of the family at that moment."""
+
+    __table_args__ = (
+        CheckConstraint("kind IN ('money', 'goods', 'service')", name="delivery_kind"),
+        CheckConstraint("value_minor >= 0", name="delivery_value"),
+        Index("delivery_of_family", "family_id", "id"),
+        Index("delivery_of_campaign", "campaign_id", "occurred_on", postgresql_include=["family_id"],
+              postgresql_where=text("voided_on IS NULL")),
+        Index("delivery_of_centre", "centre_id", "occurred_on", postgresql_include=["family_id", "campaign_id"],
+              postgresql_where=text("voided_on IS NULL")),
+        Index("delivery_of_region", "region", "occurred_on", postgresql_include=["family_id", "campaign_id"],
+              postgresql_where=text("voided_on IS NULL")),
+    )  # fmt: skip
+
+    id: UUID = an_id()
+    version: int = 1
+    campaign_id: UUID | None = Field(default=None, foreign_key="campaign.id")
+    family_id: UUID = Field(foreign_key="family.id")
+    centre_id: UUID
+    region: str
+    kind: str
+    value_minor: int = an_amount()
+    description: str | None = None
+    event_id: UUID | None = None
+    occurred_on: date
+    snapshot: bytes = Field(sa_column=Column(LargeBinary, nullable=False))
+    voided_on: date | None = None
+    void_reason: str | None = None
+    made_from: bytes | None = some_bytes()
+    recorded_by: str
+    recorded_at: datetime = an_instant()
+
+
+class Helped(Base, table=True):
+    """That a delivery helped a person."""
+
+    delivery_id: UUID = Field(primary_key=True, foreign_key="delivery.id")
+    person_id: UUID = Field(primary_key=True, foreign_key="member.id")

@@ -1,0 +1,179 @@
+"""Every question the events service answers; never writes."""
+
+from datetime import date, datetime, time, timedelta
+from typing import Any, TypeVar
+from uuid import UUID
+
+import asyncpg
+from sqlalchemy import ARRAY, Select, Table, Uuid, and_, any_, bindparam, func, or_, select, tuple_
+from sqlalchemy.dialects.postgresql import distinct_on
+from sqlmodel import SQLModel, col
+
+from services.events.tables import Event, Headcount, KnownCentre, Shift, SignUp
+from shared.access.permissions import Permission, may
+from shared.access.principal import Principal
+from shared.clock import CIVIL_ZONE
+from shared.database import Transaction
+from shared.paging import Paging
+from shared.rows import restored
+
+Rows = list[asyncpg.Record]
+Row = TypeVar("Row", bound=SQLModel)
+
+
+def _table(table_class: type[SQLModel]) -> Table:
+    return table_class.__table__  # type: ignore[attr-defined]  # SQLModel does not declare it
+
+
+def _given(name: str) -> Any:
+    """One of the ids that the query is given."""
+    return any_(bindparam(name, type_=ARRAY(Uuid())))
+
+
+SHIFTS_TO_FILL = (
+    select(
+        _table(Shift),
+        col(Event.status).label("event_status"),
+        col(Event.centre_id),
+        col(Event.region),
+        func.coalesce(col(KnownCentre.changeover_minutes), 0).label("changeover_minutes"),
+    )
+    .join(_table(Event), col(Event.id) == col(Shift.event_id))
+    .outerjoin(_table(KnownCentre), col(KnownCentre.id) == col(Event.centre_id))
+    .where(col(Shift.id) == _given("shifts"))
+    .order_by(col(Shift.id))
+    .with_for_update(key_share=True, of=_table(Shift))
+)
+"""Locks the shifts in the order of their ids. What it tells of the event may be older than the lock (`called_off`)."""
+PLACES = (
+    select(_table(SignUp), col(Event.status).label("event_status"))
+    .join(_table(Event), col(Event.id) == col(SignUp.event_id))
+    .where(
+        or_(
+            col(SignUp.id) == _given("ids"),
+            and_(
+                col(SignUp.volunteer_id) == _given("volunteers"),
+                col(SignUp.withdrawn_at).is_(None),
+                col(SignUp.ends_at) > bindparam("begin"),
+                col(SignUp.starts_at) < bindparam("end"),
+            ),
+        )
+    )
+)
+"""Sign-ups with these ids, and all confirmed ones of these volunteers in a time."""
+SHIFTS_OF_EVENT = select(col(Shift.id)).where(col(Shift.event_id) == bindparam("event_id"))
+TIME_OF_SHIFTS = select(
+    func.min(col(Shift.starts_at)).label("starts_at"), func.max(col(Shift.ends_at)).label("ends_at")
+).where(col(Shift.event_id) == bindparam("event_id"))
+LATEST_HEADCOUNTS = (
+    select(_table(Headcount))
+    .where(col(Headcount.event_id) == _given("events"))
+    .order_by(col(Headcount.event_id), col(Headcount.number).desc())
+    .ext(distinct_on(col(Headcount.event_id)))
+)
+
+
+def row_of(table_class: type[Row], record: asyncpg.Record) -> Row:
+    """The row of one table out of a record that holds more."""
+    return restored(table_class, {name: record[name] for name in table_class.model_fields})
+
+
+def sees(by: Principal, event: Event) -> bool:
+    """Drafts are for those who plan them, internal events for members."""
+    if may(by, Permission.WRITE_EVENTS):
+        return True
+    return event.status != "draft" and (event.public or by.kind != "anyone")
+
+
+async def event(tx: Transaction, event_id: UUID, *, by: Principal) -> Event | None:
+    found = await tx.get(Event, event_id)
+    return found if found is not None and sees(by, found) else None
+
+
+async def shift(tx: Transaction, shift_id: UUID, *, by: Principal) -> Shift | None:
+    found = await tx.get(Shift, shift_id)
+    return found if found is not None and await event(tx, found.event_id, by=by) is not None else None
+
+
+async def list_events(
+    tx: Transaction,
+    page: Paging,
+    *,
+    by: Principal,
+    status: str | None,
+    centre_id: UUID | None,
+    campaign_id: UUID | None,
+    first: date | None,
+    last: date | None,
+) -> Rows:
+    """Events in the order in which they begin, one more than the page; `first` and `last` are civil days."""
+    query = select(_table(Event)).order_by(col(Event.starts_at), col(Event.id)).limit(page.fetch)
+    if not may(by, Permission.WRITE_EVENTS):
+        query = query.where(col(Event.status) != "draft")
+        if by.kind == "anyone":
+            query = query.where(col(Event.public))
+    if status is not None:
+        query = query.where(col(Event.status) == status)
+    if centre_id is not None:
+        query = query.where(col(Event.centre_id) == centre_id)
+    if campaign_id is not None:
+        query = query.where(col(Event.campaign_id) == campaign_id)
+    if first is not None:
+        query = query.where(col(Event.starts_at) >= _midnight(first))
+    if last is not None:
+        query = query.where(col(Event.starts_at) < _midnight(last + timedelta(days=1)))
+    if page.after is not None:
+        begun, event_id = page.after
+        after = tuple_(datetime.fromisoformat(begun), UUID(event_id))
+        query = query.where(tuple_(col(Event.starts_at), col(Event.id)) > after)
+    return await tx.fetch(query)
+
+
+async def list_shifts(tx: Transaction, page: Paging, *, by: Principal, event_id: UUID) -> Rows:
+    """Shifts of an event in the order in which they begin, one more than the page."""
+    if await event(tx, event_id, by=by) is None:
+        return []
+    query = (
+        select(_table(Shift))
+        .where(col(Shift.event_id) == event_id)
+        .order_by(col(Shift.starts_at), col(Shift.id))
+        .limit(page.fetch)
+    )
+    if page.after is not None:
+        begun, shift_id = page.after
+        after = tuple_(datetime.fromisoformat(begun), UUID(shift_id))
+        query = query.where(tuple_(col(Shift.starts_at), col(Shift.id)) > after)
+    return await tx.fetch(query)
+
+
+async def list_sign_ups(
+    tx: Transaction, page: Paging, *, shift_id: UUID | None, event_id: UUID | None, volunteer_id: UUID | None
+) -> Rows:
+    """Sign-ups in the order of their ids, one more than the page."""
+    query = select(_table(SignUp))
+    if shift_id is not None:
+        query = query.where(col(SignUp.shift_id) == shift_id)
+    if event_id is not None:
+        query = query.where(col(SignUp.event_id) == event_id)
+    if volunteer_id is not None:
+        query = query.where(col(SignUp.volunteer_id) == volunteer_id)
+    return await tx.fetch(_by_id(query, col(SignUp.id), page))
+
+
+async def list_headcounts(tx: Transaction, page: Paging, *, event_id: UUID | None) -> Rows:
+    """Headcounts in the order of their ids, one more than the page."""
+    query = select(_table(Headcount))
+    if event_id is not None:
+        query = query.where(col(Headcount.event_id) == event_id)
+    return await tx.fetch(_by_id(query, col(Headcount.id), page))
+
+
+def _by_id(query: Select[Any], identity: Any, page: Paging) -> Select[Any]:
+    if page.after is not None:
+        query = query.where(identity > UUID(page.after[0]))
+    return query.order_by(identity).limit(page.fetch)
+
+
+def _midnight(day: date) -> datetime:
+    """The instant at which a civil day begins."""
+    return datetime.combine(day, time(), CIVIL_ZONE)

@@ -1,0 +1,128 @@
+"""The composition root of the gateway: the only place where its parts are wired."""
+
+import asyncio
+import contextlib
+import time
+from collections.abc import AsyncGenerator, Sequence
+from pathlib import Path
+from typing import Any
+
+import uvloop
+from fastapi import FastAPI
+from starlette.types import ASGIApp
+
+from services.gateway.consumers import consumer
+from services.gateway.door import Door
+from services.gateway.generations import Generations, durable_of, opened
+from services.gateway.live import Live
+from services.gateway.proxy import Proxy
+from services.gateway.routes import ROUTERS
+from services.gateway.settings import GatewaySettings
+from services.gateway.states import States
+from services.gateway.tables import Base
+from shared.access.token import Signer
+from shared.process import Process
+
+REBUILD_DEADLINE_S = 3600.0
+
+
+class GatewayProcess(Process):
+    """A process that folds generations of read models in place of a consumer of its own database."""
+
+    def __init__(self, settings: GatewaySettings) -> None:
+        super().__init__(
+            "gateway", settings, Base.metadata, migrations=Path(__file__).with_name("migrations"), publishes=False
+        )
+        self.generations = Generations(settings, self.database)
+        self.states = States(self.generations)
+        self.live = Live(self.states, watchers_max=settings.watchers_max)
+        self.generations.on_moved = self.live.wake
+        self.urls = {
+            "volunteers": settings.volunteers_url,
+            "events": settings.events_url,
+            "charity": settings.charity_url,
+        }
+        self.proxy = Proxy(self.urls, Signer(settings.keys_dir))
+        self.closing = asyncio.Event()
+
+    @contextlib.asynccontextmanager
+    async def resources(self) -> AsyncGenerator[None]:
+        async with super().resources(), opened(self.generations):
+            await self.proxy.open()
+            hub = asyncio.create_task(self.live.run())
+            try:
+                yield
+            finally:
+                hub.cancel()
+                await asyncio.gather(hub, return_exceptions=True)
+                await self.proxy.close()
+
+    async def consume(self) -> None:
+        await self.generations.run(self.bus)
+
+    async def end_streams(self) -> None:
+        self.closing.set()
+        await self.live.end()
+
+    async def report(self) -> dict[str, Any]:
+        answer = await super().report()
+        answer["watchers"] = self.live.watchers
+        if self.bus.connected and self.generations.number:
+            number = self.generations.number
+            answer["generation"] = number
+            answer |= await consumer.measure(self.generations.active, self.bus, durable_of(number))
+            answer["revision"] = (await self.states.mark())[1]
+        return answer
+
+
+class Gateway:
+    """The gateway, put together from its settings."""
+
+    def __init__(self, settings: GatewaySettings | None = None) -> None:
+        self.settings = settings or GatewaySettings()  # pyright: ignore[reportCallIssue]  # the environment fills them in
+        if self.settings.open_doors and self.settings.environment == "production":
+            raise SystemExit("ASAR_OPEN_DOORS lets everybody in as the administrator: not in production.")
+        self.process = GatewayProcess(self.settings)
+
+    def own_application(self) -> FastAPI:
+        """What the gateway answers by itself."""
+        process = self.process
+        app = process.application("Asar gateway", "The one door, and the live dashboard.")
+        app.router.routes[:] = [route for route in app.router.routes if getattr(route, "path", "") != "/openapi.json"]
+        for router in ROUTERS:
+            app.include_router(router)
+        app.state.generations = process.generations
+        app.state.states = process.states
+        app.state.proxy = process.proxy
+        app.state.service_urls = process.urls
+        app.state.closing = process.closing
+        app.state.organisation_name = self.settings.organisation_name
+        return app
+
+    def application(self) -> ASGIApp:
+        return Door(
+            self.own_application(),
+            self.process.live,
+            self.process.proxy,
+            open_doors=self.settings.open_doors,
+            end_streams=self.process.end_streams,
+        )
+
+    def run(self, arguments: Sequence[str]) -> None:
+        match list(arguments):
+            case ["rebuild"]:
+                uvloop.run(self._rebuild())
+            case _:
+                self.process.main(self.application, arguments)
+
+    async def _rebuild(self) -> None:
+        """Have the running gateway fold a new read model, and wait until it is in use."""
+        async with super(GatewayProcess, self.process).resources():
+            number = await self.process.generations.rebuild()
+            print(f"Building read model {number} beside the one in use …", flush=True)
+            until = time.monotonic() + REBUILD_DEADLINE_S
+            while await self.process.generations.status(number) != "active":
+                if time.monotonic() > until:
+                    raise SystemExit("It is not done after an hour. Is the gateway running? See its log.")
+                await asyncio.sleep(0.2)
+            print(f"Read model {number} is in use.")

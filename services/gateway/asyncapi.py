@@ -1,0 +1,67 @@
+"""The AsyncAPI 3 document of every message, made from the contracts."""
+
+from functools import cache
+from typing import Any
+
+from shared.contracts import charity, events, volunteers
+from shared.contracts.envelope import DomainEvent, Message
+from shared.messaging.topology import PUBLISHERS
+
+_MODULES = {"volunteers": volunteers, "events": events, "charity": charity}
+
+
+def contracts(service: str) -> list[type[DomainEvent]]:
+    """The message types of a service, in the order of their file."""
+    return [
+        known
+        for known in vars(_MODULES[service]).values()
+        if isinstance(known, type) and issubclass(known, DomainEvent) and "type" in vars(known)
+    ]
+
+
+@cache
+def document() -> dict[str, Any]:
+    schemas: dict[str, Any] = {}
+    messages: dict[str, Any] = {}
+    channels: dict[str, Any] = {}
+    operations: dict[str, Any] = {}
+    for service in PUBLISHERS:
+        for contract in contracts(service):
+            name = contract.type
+            shape = Message[contract].model_json_schema(ref_template="#/components/schemas/{model}")
+            for title, schema in shape.pop("$defs", {}).items():
+                schemas[title] = schema
+            schemas[name] = {**shape, "title": name}
+            messages[name] = {
+                "name": name,
+                "title": contract.__name__,
+                "summary": (contract.__doc__ or "").strip().splitlines()[0],
+                "contentType": "application/cloudevents+json",
+                "payload": {"$ref": f"#/components/schemas/{name}"},
+            }
+            _, noun, fact, _ = name.split(".")
+            channels[name] = {
+                "address": f"asar.{service}.{noun}.{fact}.{{region}}.{{centre}}",
+                "messages": {name: {"$ref": f"#/components/messages/{name}"}},
+                "parameters": {
+                    "region": {"description": "ISO 3166-2 code in lower case, or - where there is none."},
+                    "centre": {"description": "Id of the centre, or - where there is none."},
+                },
+            }
+            operations[f"receive.{name}"] = {
+                "action": "receive",
+                "channel": {"$ref": f"#/channels/{name}"},
+                "summary": messages[name]["summary"],
+            }
+    return {
+        "asyncapi": "3.0.0",
+        "info": {
+            "title": "Asar messages",
+            "version": "1",
+            "description": "Every fact, as a CloudEvents 1.0 event. At least once, in order per aggregate (`subject`), "
+            "without personal data. Over HTTP: `GET /v1/messages`.",
+        },
+        "channels": channels,
+        "operations": operations,
+        "components": {"messages": messages, "schemas": schemas},
+    }

@@ -1,0 +1,65 @@
+"""The one door: every request comes in here, learns who it is, and goes to the service that answers it."""
+
+from collections.abc import Awaitable, Callable
+
+from starlette.types import ASGIApp, Message, Receive, Scope, Send
+
+from services.gateway.live import Live
+from services.gateway.proxy import OWNERS, Proxy
+from shared.access.principal import Principal, Role
+
+ADMINISTRATOR = Principal(id="person:administrator", kind="person", roles=frozenset({Role.ADMINISTRATOR}), centres=None)
+ANYONE = Principal(id="anyone", kind="anyone", roles=frozenset({Role.ANYONE}))
+
+_HEADERS = [
+    (b"x-content-type-options", b"nosniff"),
+    (b"referrer-policy", b"same-origin"),
+    (b"cross-origin-opener-policy", b"same-origin"),
+    (
+        b"content-security-policy",
+        b"default-src 'none'; script-src 'self'; connect-src 'self'; style-src 'self'; img-src 'self' data:; "
+        b"base-uri 'none'; form-action 'self'; frame-ancestors 'none'",
+    ),
+]
+
+
+class Door:
+    """Plain ASGI around the gateway's own application."""
+
+    def __init__(
+        self, app: ASGIApp, live: Live, proxy: Proxy, *, open_doors: bool, end_streams: Callable[[], Awaitable[None]]
+    ) -> None:
+        """`end_streams` is what the server calls before it waits for requests to finish."""
+        self.end_streams = end_streams
+        self._app = app
+        self._live = live
+        self._proxy = proxy
+        # Until people can sign in, either everybody is the administrator (one's own machine) or nobody is anyone.
+        self._principal = ADMINISTRATOR if open_doors else ANYONE
+
+    async def __call__(self, scope: Scope, receive: Receive, send: Send) -> None:
+        if scope["type"] != "http":
+            await self._app(scope, receive, send)
+            return
+        answer = _with_headers(send)
+        # Nobody outside may say who they are inside.
+        scope["state"] = {**scope.get("state", {}), "principal": self._principal}
+        segments = scope["path"].split("/", 3)
+        if segments[1] != "v1" or len(segments) < 3:
+            await self._app(scope, receive, answer)
+        elif segments[2] == "live":
+            # The hub steps `send` by hand, so it must be the server's own.
+            await self._live(scope, receive, send)
+        elif segments[2] in OWNERS:
+            await self._proxy.forward(OWNERS[segments[2]], self._principal, scope, receive, answer)
+        else:
+            await self._app(scope, receive, answer)
+
+
+def _with_headers(send: Send) -> Callable[[Message], Awaitable[None]]:
+    async def sending(message: Message) -> None:
+        if message["type"] == "http.response.start":
+            message["headers"] = [*message.get("headers", []), *_HEADERS]
+        await send(message)
+
+    return sending

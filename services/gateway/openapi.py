@@ -1,0 +1,87 @@
+"""One OpenAPI document of all services, and a page that shows it without anything from the internet."""
+
+import asyncio
+import time
+from collections.abc import Iterable, Mapping
+from pathlib import Path
+from typing import Any
+
+import aiohttp
+from fastapi import FastAPI
+from fastapi.responses import HTMLResponse
+from jinja2 import Environment, FileSystemLoader, select_autoescape
+
+from services.gateway.proxy import Proxy
+
+_KEPT_S = 60.0
+_templates = Environment(
+    loader=FileSystemLoader(Path(__file__).with_name("templates")), autoescape=select_autoescape(), trim_blocks=True
+)
+
+
+def merge(documents: Iterable[Mapping[str, Any]]) -> dict[str, Any]:
+    """The union of OpenAPI documents. Schemas of one name are the same schema or get their service's name."""
+    merged: dict[str, Any] = {
+        "openapi": "3.1.0",
+        "info": {
+            "title": "Asar",
+            "version": "1",
+            "description": "Runs the volunteer and charity work of a national network. Errors are problem documents "
+            "(RFC 9457); lists go by cursor; money is a decimal string of tenge; civil days are Almaty's.",
+        },
+        "paths": {},
+        "components": {"schemas": {}},
+    }
+    schemas: dict[str, Any] = merged["components"]["schemas"]
+    for document in documents:
+        prefix = str(document["info"]["title"]).removeprefix("Asar ").capitalize()
+        own = dict(document.get("components", {}).get("schemas", {}))
+        renamed = {name: f"{prefix}{name}" for name, schema in own.items() if schemas.get(name, schema) != schema}
+        for name, schema in own.items():
+            schemas[renamed.get(name, name)] = _with_names(schema, renamed)
+        for path, operations in document["paths"].items():
+            merged["paths"][path] = _with_names(operations, renamed)
+    return merged
+
+
+def _with_names(node: Any, renamed: Mapping[str, str]) -> Any:
+    """A copy in which references follow the new names."""
+    if isinstance(node, dict):
+        copy = {key: _with_names(value, renamed) for key, value in node.items()}
+        name = str(copy.get("$ref", "")).removeprefix("#/components/schemas/")
+        return copy | {"$ref": f"#/components/schemas/{renamed[name]}"} if name in renamed else copy
+    if isinstance(node, list):
+        return [_with_names(value, renamed) for value in node]
+    return node
+
+
+async def collected(app: FastAPI) -> dict[str, Any]:
+    """The document of all services that answer at the moment, and the gateway's own; kept for a minute."""
+    made_at, document = getattr(app.state, "openapi_document", (0.0, {}))
+    if time.monotonic() - made_at < _KEPT_S:
+        return document
+    proxy: Proxy = app.state.proxy
+    answers = await asyncio.gather(*(_ask(proxy, url) for url in app.state.service_urls.values()))
+    document = merge([*(answer for answer in answers if answer is not None), app.openapi()])
+    if None not in answers:
+        app.state.openapi_document = (time.monotonic(), document)
+    return document
+
+
+async def _ask(proxy: Proxy, url: str) -> dict[str, Any] | None:
+    try:
+        async with proxy.session.get(f"{url}/openapi.json") as answer:
+            return dict(await answer.json())
+    except (aiohttp.ClientError, TimeoutError):
+        return None
+
+
+def page(document: Mapping[str, Any]) -> HTMLResponse:
+    """The document for people: every operation by its noun."""
+    by_tag: dict[str, list[dict[str, Any]]] = {}
+    for path, operations in document["paths"].items():
+        for method, operation in operations.items():
+            tag = (operation.get("tags") or ["other"])[0]
+            by_tag.setdefault(tag, []).append({"method": method.upper(), "path": path, **operation})
+    html = _templates.get_template("reference.html").render(document=document, by_tag=by_tag)
+    return HTMLResponse(html)

@@ -1,0 +1,85 @@
+"""The page: the built one where there is one, the plain one always."""
+
+from pathlib import Path
+from typing import Annotated, Literal
+
+from fastapi import APIRouter, Cookie, Header, Request, Response
+from fastapi.responses import FileResponse, RedirectResponse
+
+from services.gateway import plain
+from services.gateway.states import States, Topic
+from shared.access.doors import permits
+from shared.access.permissions import Permission
+from shared.errors import NotFound
+
+STATIC = Path(__file__).parent.parent / "static"
+LANGUAGES = ("kk", "ru", "en")
+Language = Literal["kk", "ru", "en"]
+
+router = APIRouter(include_in_schema=False, dependencies=[permits(Permission.READ_FIGURES)])
+
+
+class FileNotThere(NotFound):
+    """There is no such file."""
+
+
+def preferred(cookie: str | None, accepted: str) -> str:
+    """The language to show: the one chosen before, else the best accepted one, else Kazakh."""
+    if cookie in LANGUAGES:
+        return cookie
+    wishes: list[tuple[float, str]] = []
+    for wish in accepted.split(","):
+        tag, _, quality = wish.strip().partition(";q=")
+        # `kk-KZ` is Kazakh.
+        language = tag.split("-")[0].lower()
+        if language in LANGUAGES:
+            wishes.append((float(quality) if quality.replace(".", "", 1).isdigit() else 1.0, language))
+    return max(wishes, key=lambda wish: wish[0], default=(1.0, "kk"))[1]
+
+
+@router.get("/")
+async def choose_language(
+    request: Request,
+    language: Annotated[str | None, Cookie()] = None,
+    accept_language: Annotated[str, Header()] = "",
+) -> Response:
+    """To the page in the visitor's language, with the same scope and period."""
+    query = f"?{request.url.query}" if request.url.query else ""
+    address = f"/{preferred(language, accept_language)}/{query}"
+    return RedirectResponse(address, headers={"Vary": "Accept-Language, Cookie", "Cache-Control": "no-store"})
+
+
+@router.get("/{language}/")
+async def show_page(request: Request, language: Language) -> Response:
+    """The dashboard; where it was not built, the plain page."""
+    built = STATIC / language / "index.html"
+    if built.is_file():
+        return FileResponse(built, headers={"Cache-Control": "no-cache"})
+    return await show_plain_page(request, language)
+
+
+@router.get("/plain/{language}/")
+async def show_plain_page(request: Request, language: Language) -> Response:
+    """The same figures without a script: for old phones, slow lines, print."""
+    query = request.query_params
+    topic = Topic.parse(query.get("scope"), query.get("from"), query.get("to"))
+    states: States = request.app.state.states
+    return plain.page((await states.get(topic)).body, language, request)
+
+
+@router.get("/assets/{name}")
+async def read_asset(name: str) -> Response:
+    """A file of the built page; its name holds its hash, so it never changes."""
+    return _file(STATIC / "assets" / name, "public, max-age=31536000, immutable")
+
+
+@router.get("/favicon.svg")
+async def read_icon() -> Response:
+    return _file(STATIC / "favicon.svg", "public, max-age=86400")
+
+
+def _file(path: Path, caching: str) -> Response:
+    # `name` holds no slash, but it may be `..`.
+    if not path.is_file() or STATIC not in path.resolve().parents:
+        raise FileNotThere
+    return FileResponse(path, headers={"Cache-Control": caching})
