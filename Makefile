@@ -4,6 +4,8 @@
 PORT ?= 8080
 DATA_DIR ?=
 TESTS ?= tests
+# A module that starts a whole system for itself (xdist_group) stays in one process.
+XDIST := -n 2 --dist loadgroup
 
 VENV := .venv
 BIN := $(VENV)/bin
@@ -36,7 +38,7 @@ verify: install ## Recount every figure.
 	@$(BIN)/asar verify $(AT)
 
 test: install page browser ## Run the whole suite.
-	$(BIN)/python -m pytest -n 2 $(TESTS)
+	$(BIN)/python -m pytest $(XDIST) $(TESTS)
 
 check: install ## Lint, types, import rules, dependencies.
 	$(BIN)/ruff format --check .
@@ -52,7 +54,7 @@ format: install ## Put the code into the house's form.
 
 coverage: install ## Run the suite and measure what it reaches.
 	$(BIN)/coverage erase
-	$(BIN)/coverage run -m pytest -n 2 $(TESTS)
+	$(BIN)/coverage run -m pytest $(XDIST) $(TESTS)
 	$(BIN)/coverage combine --quiet
 	$(BIN)/coverage report
 

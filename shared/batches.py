@@ -44,6 +44,8 @@ class RowAnswer(BaseModel):
 
 
 class Summary(BaseModel):
+    """How many rows were done, and how many were not."""
+
     done: int
     refused: int
 
@@ -78,7 +80,7 @@ async def run(
         except ValidationError as error:
             problem = validation_problem(error.errors(include_url=False), prefix=f"/items/{index}")
             answers[index] = RowAnswer(index=index, status=422, problem=problem)
-        answers[index].client_ref = reference if isinstance(reference, str) else None
+        answers[index].client_ref = reference if _is_writable(reference) else None
     await _handle(tx, rows, answers, command, prepare, status)
     done = sum(1 for answer in answers.values() if answer.problem is None)
     answer = BatchAnswer(
@@ -121,6 +123,11 @@ async def _handle(
         middle = len(rows) // 2
         for half in (rows[:middle], rows[middle:]):
             await _handle(tx, half, answers, command, prepare, status)
+
+
+def _is_writable(reference: Any) -> bool:
+    # JSON can escape half a character, which no answer could hold.
+    return isinstance(reference, str) and not any("\ud800" <= character <= "\udfff" for character in reference)
 
 
 def _refuse(answer: RowAnswer, refusal: Refusal) -> None:

@@ -4,19 +4,21 @@ A command says what it means (`tx.insert(volunteer)`, `tx.announce(VolunteerRegi
 as one cached statement at commit, together with the outbox and the idempotency record. Reads go out at once; a locking
 read opens the transaction. Why not SQLAlchemy's session: decision 0004.
 """
+# ruff: noqa: S608 - the names in this module's SQL are those of our own tables; values are always parameters.
 
 import asyncio
-from collections.abc import AsyncGenerator, Callable, Iterable, Mapping
+import contextlib
+from collections.abc import AsyncGenerator, Callable, Collection, Iterable, Mapping
 from contextlib import asynccontextmanager
 from dataclasses import dataclass, field
 from datetime import datetime
 from functools import lru_cache
-from typing import Any, Protocol, TypeVar
+from typing import Any, NoReturn, Protocol, TypeVar
 from uuid import UUID
 
 import asyncpg
 import orjson
-from sqlalchemy import Column, MetaData, Sequence, Table
+from sqlalchemy import Column, MetaData, Sequence, String, Table
 from sqlalchemy.dialects.postgresql.asyncpg import dialect as asyncpg_dialect
 from sqlalchemy.sql import ClauseElement
 from sqlmodel import SQLModel
@@ -58,7 +60,7 @@ CONNECTION_LOST = (
     OSError,
     TimeoutError,
 )
-"""What means "the database does not answer just now": worth another try, nobody's mistake."""
+"""What means "the database does not answer just now" when asyncpg raises it: worth another try, nobody's mistake."""
 
 TRY_AGAIN = (asyncpg.DeadlockDetectedError, asyncpg.SerializationError)
 """What means "two transactions stood in each other's way": the loser is simply run again."""
@@ -95,8 +97,7 @@ class Database:
             min_size=1,
             max_size=self._pool_size,
             init=_speak_json,
-            # No session state is ever left on a pooled connection, so asyncpg's reset round trip buys nothing.
-            reset=_leave_as_is,
+            reset=_leave_no_transaction,
             command_timeout=30,
             server_settings=settings,
         )
@@ -129,9 +130,11 @@ class Database:
                 yield tx
                 await tx.commit()
             except asyncpg.IntegrityConstraintViolationError as error:
-                raise self.refusal_for(error) from error
+                self.refuse(error)
             except CONNECTION_LOST as error:
-                raise DatabaseUnavailable from error
+                if is_ours(error):
+                    raise DatabaseUnavailable from error
+                raise
         except BaseException:
             await tx.abandon()
             raise
@@ -141,17 +144,17 @@ class Database:
         if tx.announced:
             self.on_announced()
 
-    def refusal_for(self, error: asyncpg.IntegrityConstraintViolationError) -> BaseException:
-        """What the violated constraint means to a caller; the error itself where it means nothing to one."""
+    def refuse(self, error: asyncpg.IntegrityConstraintViolationError) -> NoReturn:
+        """Raise what the violated constraint means to a caller; the error itself where it means nothing to one."""
         name = str(error.as_dict().get("constraint_name") or "")
         if name in self._refusals:
-            return self._refusals[name]()
+            raise self._refusals[name]() from error
         if name == "outbox_version":
             # Of the row and what is announced of it, the latter is refused first. Only a new aggregate begins at 1.
-            return AlreadyExists() if ", 1)" in str(error.as_dict().get("detail")) else Stale()
+            raise (AlreadyExists if ", 1)" in str(error.as_dict().get("detail")) else Stale)() from error
         if isinstance(error, asyncpg.UniqueViolationError) and name.endswith("_pkey"):
-            return AlreadyExists()
-        return error
+            raise AlreadyExists from error
+        raise error
 
     async def ping(self) -> None:
         """Raises unless the database answers."""
@@ -159,13 +162,29 @@ class Database:
 
 
 async def _speak_json(connection: Any) -> None:
-    await connection.set_type_codec(
-        "jsonb", schema="pg_catalog", encoder=lambda value: orjson.dumps(value).decode(), decoder=orjson.loads
-    )
+    await connection.set_type_codec("jsonb", schema="pg_catalog", encoder=_to_json, decoder=orjson.loads)
 
 
-async def _leave_as_is(_: Any) -> None:
-    return None
+def _to_json(value: Any) -> str:
+    return orjson.dumps(value).decode()
+
+
+async def _leave_no_transaction(connection: Any) -> None:
+    """asyncpg's own reset costs a round trip each time; nothing but an abandoned transaction is ever left behind."""
+    if connection.is_in_transaction():
+        await connection.execute("ROLLBACK")
+
+
+def is_ours(error: BaseException) -> bool:
+    """Whether one of `CONNECTION_LOST` came out of asyncpg: OSError and TimeoutError may come from anywhere."""
+    if not isinstance(error, OSError):
+        return True
+    place = error.__traceback__
+    while place is not None:
+        if str(place.tb_frame.f_globals.get("__name__")).startswith("asyncpg."):
+            return True
+        place = place.tb_next
+    return False
 
 
 def _refusals_of(metadata: MetaData) -> dict[str, type[Refusal]]:
@@ -183,10 +202,16 @@ def _refusals_of(metadata: MetaData) -> dict[str, type[Refusal]]:
 class _Gathered:
     """Rows that leave with the next statement, in the order in which they were gathered, by table and kind of write."""
 
-    inserts: dict[Table, list[Mapping[str, Any]]] = field(default_factory=dict)
-    puts: dict[Table, dict[tuple[Any, ...], Mapping[str, Any]]] = field(default_factory=dict)
-    updates: dict[Table, dict[UUID, tuple[SQLModel, int]]] = field(default_factory=dict)
-    sums: dict[Table, dict[tuple[Any, ...], dict[str, int]]] = field(default_factory=dict)
+    inserts: dict[Table, list[Mapping[str, Any]]] = field(default_factory=dict[Table, list[Mapping[str, Any]]])
+    puts: dict[Table, dict[tuple[Any, ...], Mapping[str, Any]]] = field(
+        default_factory=dict[Table, dict[tuple[Any, ...], Mapping[str, Any]]]
+    )
+    updates: dict[Table, dict[UUID, tuple[SQLModel, int]]] = field(
+        default_factory=dict[Table, dict[UUID, tuple[SQLModel, int]]]
+    )
+    sums: dict[Table, dict[tuple[Any, ...], dict[str, int]]] = field(
+        default_factory=dict[Table, dict[tuple[Any, ...], dict[str, int]]]
+    )
 
     def __bool__(self) -> bool:
         return bool(self.inserts or self.puts or self.updates or self.sums)
@@ -373,6 +398,9 @@ class Transaction:
 
     async def commit(self) -> None:
         await self._settle()
+        if self._gathered.updates:
+            # That a row is stale is seen after the statement: by itself it would have stored the rest for good.
+            await self.begin()
         await self._write(self._gathered)
         if self._open:
             await self._connection.execute("COMMIT")
@@ -385,19 +413,12 @@ class Transaction:
             await self._database.pool.release(connection)
 
     async def abandon(self) -> None:
-        """Undo everything; never raises, since it runs while another error is on its way."""
-        try:
-            if self._open and self._connection is not None and not self._connection.is_closed():
-                self._open = False
-                await self._connection.execute("ROLLBACK", timeout=5)
-        except CONNECTION_LOST + (asyncpg.PostgresError, asyncio.CancelledError):
-            if self._connection is not None:
-                self._connection.terminate()
-        finally:
-            try:
-                await self.release()
-            except CONNECTION_LOST + (DatabaseUnavailable,):
-                pass
+        """Undo everything: a connection that goes back in a transaction is rolled back, or closed if that fails."""
+        connection, self._connection = self._connection, None
+        if connection is not None:
+            # Whatever is wrong with it, another error is on its way and tells more.
+            with contextlib.suppress(*CONNECTION_LOST, asyncpg.PostgresError, DatabaseUnavailable):
+                await self._database.pool.release(connection, timeout=5)
 
     @asynccontextmanager
     async def attempt(self) -> AsyncGenerator[None]:
@@ -414,14 +435,16 @@ class Transaction:
                 yield
                 await self.flush()
             except asyncpg.IntegrityConstraintViolationError as error:
-                raise self._database.refusal_for(error) from error
+                self._database.refuse(error)
         except BaseException:
             self._gathered = _Gathered()
+            self._settling.clear()
             self._loaded.clear()
             self._locked.clear()
             self._absent.clear()
             self.announced = announced
-            await self._connection.execute("ROLLBACK TO SAVEPOINT attempt")
+            # Released as well, or one attempt within another would leave its savepoint to the outer one.
+            await self._connection.execute("ROLLBACK TO SAVEPOINT attempt; RELEASE SAVEPOINT attempt")
             raise
         await self._connection.execute("RELEASE SAVEPOINT attempt")
 
@@ -429,7 +452,7 @@ class Transaction:
     async def unless_refused(self) -> AsyncGenerator[None]:
         """What the block gathers is forgotten if it raises. Cheaper than `attempt`: nothing is sent.
 
-        A block that flushes must do so before it gathers anything that it may yet refuse.
+        A block must decide before it changes a row that it has loaded, and flush, if at all, before it gathers.
         """
         announced = self.announced
         self._held.append(self._gathered)
@@ -494,7 +517,7 @@ def _add(
     kind: str,
     table: Table,
     columns: tuple[str, ...],
-    rows: list[Mapping[str, Any]],
+    rows: Collection[Mapping[str, Any]],
 ) -> None:
     many = len(rows) > 1
     shape.append((kind, table, columns, many))
@@ -502,7 +525,7 @@ def _add(
         values = [row.get(column) for row in rows]
         if column != _WAS and _type_of(table.columns[column]) == _JSONB:
             # As text: asyncpg takes an array of JSON lists for one array of several dimensions.
-            values = [None if value is None else orjson.dumps(value).decode() for value in values]
+            values = [None if value is None else _to_json(value) for value in values]
         arguments.append(values if many else values[0])
 
 
@@ -522,7 +545,8 @@ def _statement(shape: tuple[_Part, ...]) -> str:
         source = f"SELECT {read} FROM {given} AS given({', '.join(quoted)})"
         into = f'INSERT INTO "{table.name}" ({", ".join(quoted)}) {source}'
         key = [column.name for column in table.primary_key]
-        conflict = f" ON CONFLICT ({', '.join(key)}) DO "
+        named = ", ".join(f'"{name}"' for name in key)
+        conflict = f" ON CONFLICT ({named}) DO "
         match kind:
             case "insert":
                 parts.append(f"w{number} AS ({into})")
@@ -550,7 +574,8 @@ def _insert_columns(table: Table) -> tuple[str, ...]:
 
 @lru_cache(maxsize=1024)
 def _type_of(column: "Column[Any]") -> str:
-    return column.type.compile(dialect=_DIALECT)
+    # A cast to VARCHAR(n) would cut a text that is too long; the column itself refuses it.
+    return "TEXT" if isinstance(column.type, String) else column.type.compile(dialect=_DIALECT)
 
 
 def _table(table_class: type[SQLModel]) -> Table:
@@ -584,4 +609,5 @@ def _compiled(statement: ClauseElement) -> tuple[str, tuple[str, ...], Mapping[s
     """
     compiled = statement.compile(dialect=_DIALECT, compile_kwargs={"render_postcompile": True})
     names = tuple(getattr(compiled, "positiontup", None) or ())
-    return str(compiled), names, {k: v for k, v in compiled.params.items() if v is not None or k not in names}
+    own: Mapping[str, Any] = compiled.params or {}
+    return str(compiled), names, {name: value for name, value in own.items() if value is not None}

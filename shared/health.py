@@ -28,7 +28,7 @@ def router(service: str, *, ready: dict[str, Check], report: Report) -> APIRoute
             try:
                 await check()
                 answers[name] = "ok"
-            except Exception as error:  # whatever it is, this part is not ready
+            except Exception as error:  # noqa: BLE001  # whatever it is, this part is not ready
                 answers[name] = type(error).__name__
         ok = all(answer == "ok" for answer in answers.values())
         return JSONResponse({"status": "ready" if ok else "not ready", "parts": answers}, 200 if ok else 503)

@@ -71,9 +71,11 @@ class Attempt:
         Raises:
             IdempotencyKeyMismatch: that was to another request.
         """
-        stored = await database.pool.fetchrow(_STORED, self.principal, self.operation, self.key)
-        if stored is None:
+        async with database.transaction() as tx:
+            found = await tx.sql(_STORED, self.principal, self.operation, self.key)
+        if not found:
             return None
+        [stored] = found
         if stored["fingerprint"] != self.fingerprint:
             raise IdempotencyKeyMismatch
         headers = dict(REPLAYED)

@@ -1,7 +1,7 @@
 """Runs a service's Alembic history; each service's `migrations/env.py` is one call of this."""
 
 import asyncio
-from typing import Any
+from typing import Any, Literal
 
 from alembic import context
 from sqlalchemy import Connection, MetaData, text
@@ -26,7 +26,7 @@ async def _run(url: str, metadata: MetaData) -> None:
     await engine.dispose()
 
 
-def _render(kind: str, item: Any, _: Any) -> str | bool:
+def _render(kind: str, item: Any, _: Any) -> str | Literal[False]:
     """SQLModel's own string type is a plain one in the database."""
     return "sa.String()" if kind == "type" and isinstance(item, AutoString) else False
 

@@ -16,7 +16,7 @@ from shared.errors import Malformed
 LIMIT_DEFAULT, LIMIT_MAX = 50, 200
 
 Item = TypeVar("Item")
-Row = TypeVar("Row", contravariant=True)
+Row_contra = TypeVar("Row_contra", contravariant=True)
 
 
 class InvalidCursor(Malformed):
@@ -80,8 +80,10 @@ class Paging:
         return Page(items=items, next=f"{url.path}?{url.query}")
 
 
-class Key(Protocol[Row]):
-    def __call__(self, row: Row, /) -> Sequence[Any]: ...
+class Key(Protocol[Row_contra]):
+    """Gives a row's sort key."""
+
+    def __call__(self, row: Row_contra, /) -> Sequence[Any]: ...
 
 
 async def _paging(

@@ -12,7 +12,7 @@ from opentelemetry import trace
 from pydantic import BaseModel, Field
 from starlette.exceptions import HTTPException
 
-from shared.database import CONNECTION_LOST, DatabaseUnavailable
+from shared.database import CONNECTION_LOST, DatabaseUnavailable, is_ours
 from shared.errors import (
     Conflict,
     Forbidden,
@@ -35,6 +35,9 @@ STATUS: dict[type[Refusal], int] = {
     Unavailable: 503,
 }
 MEDIA_TYPE = "application/problem+json"
+ERRORS_MAX = 100
+"""So that a large bad request does not get a larger answer."""
+_SERVER_ERROR = 500
 _OF_STATUS = {
     400: ("malformed-request", "The request cannot be read."),
     404: ("not-found", "There is nothing at this address."),
@@ -89,13 +92,18 @@ def validation_problem(errors: Sequence[Any], *, prefix: str = "") -> Problem:
         code="validation-failed",
         errors=[
             FieldError(
-                pointer="#" + prefix + "".join(f"/{part}" for part in error["loc"] if part != "body"),
+                pointer="#" + prefix + "".join(_step(part) for part in error["loc"] if part != "body"),
                 code=error["type"],
                 message=error["msg"].removeprefix("Value error, "),
             )
-            for error in errors
+            for error in errors[:ERRORS_MAX]
         ],
     )
+
+
+def _step(part: object) -> str:
+    """One step of a JSON Pointer (RFC 6901). Names of unknown fields are the caller's own, so they are cut short."""
+    return "/" + str(part)[:100].replace("~", "~0").replace("/", "~1")
 
 
 def refusals(*kinds: type[Refusal]) -> dict[int | str, dict[str, Any]]:
@@ -119,7 +127,7 @@ def respond(problem: Problem, headers: dict[str, str] | None = None) -> Response
     context = trace.get_current_span().get_span_context()
     if context.is_valid:
         problem = problem.model_copy(update={"trace_id": f"{context.trace_id:032x}"})
-    extra = {"Retry-After": "1"} if problem.status == 503 else {}
+    extra = {"Retry-After": "1"} if problem.status == STATUS[Unavailable] else {}
     return Response(
         orjson.dumps(problem.model_dump(exclude_none=True)),
         status_code=problem.status,
@@ -141,9 +149,9 @@ def install(app: FastAPI) -> None:
         if any(e["type"] == "json_invalid" for e in errors):
             return respond(_plain(400, "The body is not JSON that can be read."))
         media_type = request.headers.get("content-type", "").partition(";")[0].strip().lower()
-        if request.method in ("POST", "PUT", "PATCH") and media_type != "application/json":
-            if not media_type.endswith("+json"):
-                return respond(_plain(415))
+        is_json = media_type == "application/json" or media_type.endswith("+json")
+        if request.method in ("POST", "PUT", "PATCH") and not is_json:
+            return respond(_plain(415))
         return respond(validation_problem(errors))
 
     @app.exception_handler(HTTPException)
@@ -157,6 +165,8 @@ def install(app: FastAPI) -> None:
 
         @app.exception_handler(lost)
         async def unavailable(_: Request, error: Exception) -> Response:
+            if not is_ours(error):
+                raise error
             log.warning("database does not answer", error=type(error).__name__)
             return respond(problem_of(DatabaseUnavailable()))
 
@@ -166,16 +176,17 @@ def install(app: FastAPI) -> None:
         return respond(_plain(422, "A value is outside of what can be stored."))
 
     @app.exception_handler(Exception)
-    async def failed(_: Request, error: Exception) -> Response:
+    async def failed(request: Request, error: Exception) -> Response:
         # The message of an exception may quote what was sent; its place in the code does not.
         last = error.__traceback__
         while last is not None and last.tb_next is not None:
             last = last.tb_next
         where = f"{last.tb_frame.f_code.co_qualname}:{last.tb_lineno}" if last else "?"
-        log.error("request failed", error=type(error).__name__, where=where)
-        return respond(_plain(500, "Something went wrong on our side; nothing was changed."))
+        with trace.use_span(getattr(request.state, "span", trace.INVALID_SPAN)):
+            log.error("request failed", error=type(error).__name__, where=where)
+            return respond(_plain(_SERVER_ERROR, "Something went wrong on our side; nothing was changed."))
 
 
 def _plain(status: int, title: str | None = None) -> Problem:
-    code, standard = _OF_STATUS.get(status, ("internal" if status >= 500 else f"http-{status}", "The request failed."))
+    code, standard = _OF_STATUS.get(status, ("internal" if status >= _SERVER_ERROR else f"http-{status}", "The request failed."))
     return Problem(type=f"/problems/{code}", title=title or standard, status=status, code=code)

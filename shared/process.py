@@ -32,6 +32,8 @@ from shared.telemetry import log
 BODY_BYTES_MAX = 4 * 1024 * 1024
 GRACE_S = 8
 PARTS = ("api", "relay", "consume")
+WORKER = ("relay", "consume")
+"""Everything but the web server's requests, where those are to scale and to fail by themselves."""
 
 Job = Callable[[Transaction], Awaitable[int]]
 """A command that the passing of time demands; returns how much it did, and is called again at once while that is > 0."""
@@ -128,29 +130,44 @@ class Process:
                 unsent, age_s = await self.relay.measure()
                 answer |= {"unsent": unsent, "oldest_unsent_s": round(age_s, 3)}
             if self.consumer is not None and self.bus.connected:
-                answer |= await self.consumer.measure(self.database, self.bus)
+                answer |= await self.consumer.measure(self.read_database(), self.bus, self.durable)
         return answer
+
+    def read_database(self) -> Database:
+        """The database in which this process applies what it hears."""
+        return self.database
+
+    @property
+    def durable(self) -> str | None:
+        """The name of its durable consumers, where it is not the consumer's own."""
+        return None
 
     # --- running ----------------------------------------------------------------------------------------------------
 
     def main(self, application: Callable[[], ASGIApp], arguments: Sequence[str] = ()) -> None:
-        """`python -m services.<name> [api|relay|consume|migrate|audit|redrive]`; none runs the first three together."""
+        """`python -m services.<name> [api|relay|consume|worker|migrate|audit|redrive]`; none runs the first three.
+
+        `worker` is relay and consume in one process.
+        """
         telemetry.set_up(self.service, self.settings)
         match list(arguments):
             case ["migrate"]:
                 self.migrate()
             case ["audit"]:
                 uvloop.run(self._once(self._audit))
+            case ["parked"]:
+                uvloop.run(self._once(self._parked))
             case ["redrive", *rest]:
                 uvloop.run(self._once(lambda: self._redrive(rest[0] if rest else None)))
             case []:
                 uvloop.run(self._serve(application, PARTS))
+            case ["worker"]:
+                uvloop.run(self._serve(application, WORKER))
             case [part] if part in PARTS:
                 uvloop.run(self._serve(application, (part,)))
             case _:
-                sys.exit(
-                    f"usage: python -m services.{self.service} [{'|'.join((*PARTS, 'migrate', 'audit', 'redrive'))}]"
-                )
+                words = "|".join((*PARTS, "worker", "migrate", "audit", "redrive"))
+                sys.exit(f"usage: python -m services.{self.service} [{words}]")
 
     async def _serve(self, application: Callable[[], ASGIApp], parts: tuple[str, ...]) -> None:
         self.running = parts
@@ -231,8 +248,15 @@ class Process:
         lost = await audit.republish_missing(self.service, self.database, self.bus.client) if self.relay else 0
         print(f"{self.service}: {lost} messages were missing in the stream{' and are sent again' if lost else ''}")
 
+    async def _parked(self) -> None:
+        """Print what waits, a line each: why, since when, which message, what went wrong."""
+        model = self.read_database()
+        for row in await model.pool.fetch("SELECT * FROM parked ORDER BY parked_at, aggregate, version"):
+            print(f"{self.service}: {row['reason']} {row['parked_at']:%Y-%m-%dT%H:%M:%SZ} {row['aggregate']}"
+                  f" version {row['version']} {row['type']} {row['error'] or ''}".rstrip())  # fmt: skip
+
     async def _redrive(self, aggregate: str | None) -> None:
-        applied, failing = await self.consumer.redrive(self.database, aggregate) if self.consumer else (0, 0)
+        applied, failing = await self.consumer.redrive(self.read_database(), aggregate) if self.consumer else (0, 0)
         print(f"{self.service}: {applied} applied, {failing} failed again")
 
 

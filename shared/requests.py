@@ -49,7 +49,6 @@ class TransactionRoute(APIRoute):
                         response = await handle(request)
                         if attempt is not None:
                             attempt.remember(tx, request.app.state.seal, response, at=clock.now())
-                    return response
                 except TRY_AGAIN:
                     # Another transaction stood in the way and went first. Nothing has happened yet: once more.
                     continue
@@ -59,6 +58,8 @@ class TransactionRoute(APIRoute):
                     if answered:
                         return answered
                     raise
+                else:
+                    return response
             raise Busy
 
         return in_a_transaction

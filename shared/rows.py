@@ -2,8 +2,9 @@
 
 from collections.abc import Mapping
 from functools import lru_cache
-from typing import Any, TypeVar
+from typing import Any, TypeVar, cast
 
+import asyncpg
 from pydantic_core import PydanticUndefined
 from sqlalchemy.orm.attributes import manager_of_class
 from sqlmodel import SQLModel
@@ -15,19 +16,25 @@ class TableRow(SQLModel):
     """A row that a command has made. A service's `Base` derives from it and adds its own metadata."""
 
     def __init__(self, **values: Any) -> None:
-        constants, factories = _defaults(type(self))
+        constants, factories = _defaults(cast(Any, type(self)))
         # Set one by one, as SQLModel does, each value would pass through the ORM's change tracking.
-        self.__dict__.update(constants, **values)
+        mine = _values(self)
+        mine.update(constants)
+        mine.update(values)
         for name, make in factories:
             if name not in values:
-                self.__dict__[name] = make()
+                mine[name] = make()
 
 
-def restored(table_class: type[AnyRow], values: Mapping[str, Any]) -> AnyRow:
+def restored(table_class: type[AnyRow], values: Mapping[str, Any] | asyncpg.Record) -> AnyRow:
     """A row as it was read: no defaults, no constructor."""
-    row: AnyRow = manager_of_class(table_class).new_instance()  # pyright: ignore[reportAttributeAccessIssue, reportOptionalMemberAccess]
-    row.__dict__.update(values)
+    row: AnyRow = cast(Any, manager_of_class(table_class)).new_instance()
+    _values(row).update(values)
     return row
+
+
+def _values(row: SQLModel) -> dict[str, Any]:
+    return cast(Any, row.__dict__)
 
 
 @lru_cache(maxsize=256)

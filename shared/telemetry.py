@@ -1,6 +1,7 @@
 """Traces, metrics and logs: one trace shows the request, the publish and the dashboard's update; no personal data."""
 
 import logging
+import re
 import sys
 import time
 from collections.abc import Generator, MutableMapping
@@ -40,6 +41,7 @@ PARKED = Gauge(
 )
 LAG = Gauge("asar_consumer_lag", "Messages in the stream that were not yet delivered", ["consumer", "stream"])
 
+_TRACEPARENT = re.compile(r'"traceparent":"(00-[0-9a-f]{32}-[0-9a-f]{16}-[0-9a-f]{2})"')
 _propagator = TraceContextTextMapPropagator()
 tracer = trace.get_tracer("asar")
 log: structlog.stdlib.BoundLogger = structlog.get_logger("asar")
@@ -89,11 +91,17 @@ def current_traceparent() -> str | None:
     return f"00-{context.trace_id:032x}-{context.span_id:016x}-{context.trace_flags:02x}"
 
 
+def traceparent_in(body: str) -> str | None:
+    """The trace context that a message's JSON carries, found without parsing it: inside of `data` its quotes differ."""
+    found = _TRACEPARENT.search(body)
+    return found and found[1]
+
+
 @contextmanager
 def span(name: str, *traceparents: str | None) -> Generator[None]:
-    """A span linked to the traces that the given facts were recorded in."""
+    """A span of work on facts, linked to the traces that they were recorded in."""
     links: list[Link] = []
-    for traceparent in {t for t in traceparents if t}:
+    for traceparent in dict.fromkeys(t for t in traceparents if t):
         parent = trace.get_current_span(_propagator.extract({"traceparent": traceparent}))
         if isinstance(parent, NonRecordingSpan):
             links.append(Link(parent.get_span_context()))
@@ -102,7 +110,8 @@ def span(name: str, *traceparents: str | None) -> Generator[None]:
         yield
         return
     context = trace.set_span_in_context(NonRecordingSpan(links[0].context))
-    with tracer.start_as_current_span(name, context=context, kind=SpanKind.CONSUMER, links=links):
+    kind = SpanKind.PRODUCER if name == "publish" else SpanKind.CONSUMER
+    with tracer.start_as_current_span(name, context=context, kind=kind, links=links, record_exception=False):
         yield
 
 
@@ -130,9 +139,18 @@ class Observed:
                 LATENCY.labels(scope["method"], route).observe(time.perf_counter() - began)
             await send(message)
 
-        carrier = {"traceparent": v.decode("ascii", "ignore") for k, v in scope["headers"] if k == b"traceparent"}
-        context = _propagator.extract(carrier)
-        with tracer.start_as_current_span(scope["method"], context=context, kind=SpanKind.SERVER) as current:
+        traceparents = [value.decode("ascii", "ignore") for name, value in scope["headers"] if name == b"traceparent"]
+        context = _propagator.extract({"traceparent": traceparents[0]} if len(traceparents) == 1 else {})
+        # Not recorded by itself: an exception's message may quote what was sent.
+        with tracer.start_as_current_span(
+            scope["method"],
+            context=context,
+            kind=SpanKind.SERVER,
+            record_exception=False,
+            set_status_on_exception=False,
+        ) as current:
+            # Unexpected errors are answered further out, where this span has ended.
+            scope.setdefault("state", {})["span"] = current
             try:
                 await self.app(scope, receive, observe)
             finally:

@@ -104,7 +104,7 @@ class Trickle:
         tenge = dice.draw(gifts.LARGE_AMOUNTS if organisation else gifts.SMALL_AMOUNTS)
         gift = {
             "campaign_id": campaign["id"],
-            "centre_id": dice.pick(campaign["centre_ids"]),
+            "centre_id": dice.pick(campaign["centre_ids"] or [centre["id"] for centre in _some(self._centres)]),
             "kind": "money",
             "amount": money(tenge * 100),
             "method": dice.draw(gifts.METHODS_OF_ORGANISATIONS if organisation else gifts.METHODS_OF_PERSONS),
@@ -122,7 +122,7 @@ class Trickle:
                 "value": money(dice.between(16, 120) * 50_000),
                 "description": "Азық-түлік себеті",
             }
-        fitting = [c for c in self._campaigns if family["centre_id"] in c["centre_ids"]]
+        fitting = [c for c in self._campaigns if not c["centre_ids"] or family["centre_id"] in c["centre_ids"]]
         if fitting and dice.chance(0.7):
             delivery["campaign_id"] = dice.pick(fitting)["id"]
         await self._post("/v1/deliveries", delivery)

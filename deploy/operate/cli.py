@@ -51,9 +51,9 @@ def up(data_dir: DataDir = None, port: Port = 8080, host: Host = "127.0.0.1") ->
 
 
 @app.command()
-def demo(data_dir: DataDir = None, port: Port = 8080, host: Host = "127.0.0.1") -> None:
+def demo(data_dir: DataDir = None, port: Port = 8080) -> None:
     """Start everything with a made-up network's year in it, and keep it moving; Ctrl-C stops it."""
-    _run(Installation(data_dir or places.demo_data_dir(), host=host, port=port), demo=True)
+    _run(Installation(data_dir or places.demo_data_dir(), port=port), demo=True)
 
 
 @app.command()

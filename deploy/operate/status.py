@@ -1,5 +1,6 @@
 """What an operator wants to see: parts, ports, unsent rows, consumer lag, dead letters, age of the figures."""
 
+from collections.abc import Mapping
 from concurrent.futures import ThreadPoolExecutor
 from datetime import UTC, datetime
 from typing import Any
@@ -26,7 +27,6 @@ class ServiceStatus(BaseModel):
     waiting: int | None = None
     """Messages that wait for an earlier one of their aggregate."""
     dead_letters: int | None = None
-    figures_age_s: float | None = None
 
 
 class Status(BaseModel):
@@ -40,6 +40,8 @@ class Status(BaseModel):
     started_at: datetime | None
     parts: dict[str, PartState]
     services: dict[str, ServiceStatus]
+    figures_age_s: float | None
+    """How far the dashboard is behind what has been recorded; None when that cannot be told."""
 
 
 def look(installation: Installation) -> Status:
@@ -59,6 +61,7 @@ def look(installation: Installation) -> Status:
         started_at=found.started_at if found and running else None,
         parts=parts,
         services=services,
+        figures_age_s=_figures_age_s(services, parts["gateway"].port) if "gateway" in parts else None,
     )
 
 
@@ -70,7 +73,7 @@ def show(status: Status) -> RenderableType:
     for name, part in status.parts.items():
         condition = Text(part.condition, style=_COLOURS.get(part.condition, "yellow"))
         parts.add_row(name, condition, _age(part.since), _cell(part.pid), _cell(part.port), _cell(part.restarts))
-    messages = _table("service", "unsent", "oldest unsent", "lag", "waiting", "dead letters", "figures' age")
+    messages = _table("service", "unsent", "oldest unsent", "lag", "waiting", "dead letters")
     for name, service in status.services.items():
         lag = None if service.lag is None else ", ".join(f"{_stream(s)} {_cell(n)}" for s, n in service.lag.items())
         messages.add_row(
@@ -80,9 +83,20 @@ def show(status: Status) -> RenderableType:
             _cell(lag),
             _cell(service.waiting),
             _cell(service.dead_letters),
-            _seconds(service.figures_age_s),
         )
-    return Group(Text.assemble((status.address or "", "bold"), f"   {status.data_dir}"), "", parts, "", messages)
+    heading = Text.assemble((status.address or "", "bold"), f"   {status.data_dir}")
+    return Group(heading, "", parts, "", messages, "", f"the figures' age: {_seconds(status.figures_age_s)}")
+
+
+def _figures_age_s(services: Mapping[str, ServiceStatus], port: int | None) -> float | None:
+    """Nothing while everything recorded has been folded in; else the time since the newest fact that has been."""
+    lag = services["gateway"].lag
+    if port is None or lag is None or None in lag.values():
+        return None
+    if not any(lag.values()) and not any(service.unsent for service in services.values()):
+        return 0.0
+    as_of = (loopback.get_object(port, "/v1/dashboard?scope=kz") or {}).get("as_of")
+    return None if as_of is None else (datetime.now(UTC) - datetime.fromisoformat(as_of)).total_seconds()
 
 
 def _ask(port: int | None) -> ServiceStatus:
@@ -94,7 +108,6 @@ def _ask(port: int | None) -> ServiceStatus:
         lag=answer.get("lag"),
         waiting=None if parked is None else parked.get("gap", 0),
         dead_letters=None if parked is None else parked.get("failed", 0),
-        figures_age_s=answer.get("figures_age_s"),
     )
 
 

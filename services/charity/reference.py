@@ -1,4 +1,4 @@
-"""Reference data shipped with the service, in three languages: why a family or person is socially vulnerable."""
+"""Reference data shipped with the service, in three languages: socially vulnerable groups, and what figures mean."""
 
 import csv
 from pathlib import Path
@@ -19,9 +19,11 @@ class Category(BaseModel):
     en: str
 
 
-def _categories() -> dict[str, Category]:
-    with (_FOLDER / "categories.csv").open(encoding="utf-8") as file:
-        return {row["code"]: Category.model_validate(row) for row in csv.DictReader(file)}
+def _rows(name: str) -> list[dict[str, str]]:
+    with (_FOLDER / name).open(encoding="utf-8") as file:
+        return list(csv.DictReader(file))
 
 
-CATEGORIES = _categories()
+CATEGORIES = {category.code: category for category in (Category.model_validate(row) for row in _rows("categories.csv"))}
+DEFINITIONS = {row.pop("figure"): row for row in _rows("definitions.csv")}
+"""What each figure of a tally counts, in `kk`, `ru`, `en`."""

@@ -21,6 +21,7 @@ from services.gateway.settings import GatewaySettings
 from services.gateway.states import States
 from services.gateway.tables import Base
 from shared.access.token import Signer
+from shared.database import CONNECTION_LOST, Database, DatabaseUnavailable
 from shared.process import Process
 
 REBUILD_DEADLINE_S = 3600.0
@@ -31,7 +32,12 @@ class GatewayProcess(Process):
 
     def __init__(self, settings: GatewaySettings) -> None:
         super().__init__(
-            "gateway", settings, Base.metadata, migrations=Path(__file__).with_name("migrations"), publishes=False
+            "gateway",
+            settings,
+            Base.metadata,
+            migrations=Path(__file__).with_name("migrations"),
+            consumer=consumer,
+            publishes=False,
         )
         self.generations = Generations(settings, self.database)
         self.states = States(self.generations)
@@ -64,13 +70,16 @@ class GatewayProcess(Process):
         self.closing.set()
         await self.live.end()
 
+    def read_database(self) -> Database:
+        return self.generations.active
+
+    @property
+    def durable(self) -> str | None:
+        return durable_of(self.generations.number)
+
     async def report(self) -> dict[str, Any]:
-        answer = await super().report()
-        answer["watchers"] = self.live.watchers
-        if self.bus.connected and self.generations.number:
-            number = self.generations.number
-            answer["generation"] = number
-            answer |= await consumer.measure(self.generations.active, self.bus, durable_of(number))
+        answer = await super().report() | {"watchers": self.live.watchers, "generation": self.generations.number}
+        with contextlib.suppress(*CONNECTION_LOST, DatabaseUnavailable):
             answer["revision"] = (await self.states.mark())[1]
         return answer
 

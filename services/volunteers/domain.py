@@ -63,7 +63,7 @@ class VolunteerNotFound(NotFound):
 
 
 class AlreadyRegistered(Conflict):
-    """Someone with this IIN, phone or email is registered already; if it is you, ask your centre to find the profile."""
+    """Someone with this IIN, phone or email is registered already; your centre can find the profile."""
 
 
 class GuardianConsentMissing(RuleBroken):

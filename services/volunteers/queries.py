@@ -1,11 +1,11 @@
 """Every question the volunteers service answers; never writes."""
 
 import re
-from collections.abc import Mapping
 from datetime import date
 from typing import Any
 from uuid import UUID
 
+import asyncpg
 from sqlalchemy import and_, bindparam, func, literal_column, select, tuple_
 from sqlmodel import col
 
@@ -16,7 +16,7 @@ from shared.paging import Paging
 from shared.people import folded
 from shared.sealed import Seal
 
-Rows = list[Mapping[str, Any]]
+Rows = list[asyncpg.Record]
 
 LATEST_DECLARATION = (
     select(col(Declaration.number), col(Declaration.declared_on))
@@ -35,7 +35,7 @@ _WORDS = func.to_tsvector(literal_column("'simple'"), col(Volunteer.name_folded)
 
 async def list_centres(tx: Transaction, page: Paging, *, kind: str | None, region: str | None) -> Rows:
     """Centres in the order of their ids, one more than the page."""
-    query = select(Centre.__table__).order_by(col(Centre.id)).limit(page.fetch)
+    query = select(Centre).order_by(col(Centre.id)).limit(page.fetch)
     if kind is not None:
         query = query.where(col(Centre.kind) == kind)
     if region is not None:
@@ -46,7 +46,7 @@ async def list_centres(tx: Transaction, page: Paging, *, kind: str | None, regio
 
 
 async def list_assignments(tx: Transaction, page: Paging, *, centre_id: UUID | None) -> Rows:
-    query = select(Assignment.__table__).order_by(col(Assignment.id)).limit(page.fetch)
+    query = select(Assignment).order_by(col(Assignment.id)).limit(page.fetch)
     if centre_id is not None:
         query = query.where(col(Assignment.centre_id) == centre_id)
     if page.after is not None:
@@ -55,7 +55,7 @@ async def list_assignments(tx: Transaction, page: Paging, *, centre_id: UUID | N
 
 
 async def list_declarations(tx: Transaction, page: Paging, *, centre_id: UUID | None) -> Rows:
-    query = select(Declaration.__table__).order_by(col(Declaration.id)).limit(page.fetch)
+    query = select(Declaration).order_by(col(Declaration.id)).limit(page.fetch)
     if centre_id is not None:
         query = query.where(col(Declaration.centre_id) == centre_id)
     if page.after is not None:
@@ -68,7 +68,7 @@ async def find_volunteers(
 ) -> Rows:
     """Volunteers in Kazakh alphabetical order, `fetch` of them at most, beginning after a sort key."""
     order = tuple_(col(Volunteer.sort_key), col(Volunteer.id))
-    query = select(Volunteer.__table__).order_by(col(Volunteer.sort_key), col(Volunteer.id)).limit(fetch)
+    query = select(Volunteer).order_by(col(Volunteer.sort_key), col(Volunteer.id)).limit(fetch)
     if form.name is not None:
         words = re.findall(r"[а-яa-z0-9]+", folded(form.name))
         query = query.where(
@@ -94,7 +94,7 @@ async def hours(
     tx: Transaction, *, volunteer_id: UUID | None, centre_id: UUID | None, start: date | None, end: date | None
 ) -> tuple[int, Rows]:
     """Minutes earned between two civil days, both included, and the newest entries behind the sum."""
-    query = select(HoursEntry.__table__).where(col(HoursEntry.announced_at).is_not(None))
+    query = select(HoursEntry).where(col(HoursEntry.announced_at).is_not(None))
     if volunteer_id is not None:
         query = query.where(col(HoursEntry.volunteer_id) == volunteer_id)
     if centre_id is not None:

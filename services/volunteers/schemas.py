@@ -31,7 +31,7 @@ class OpenCentre(Form):
     name: Trilingual
     region: RegionCode
     parent_id: UUID | None = None
-    opened_on: PastDay | None = Field(None, description="Today when absent.")
+    opened_on: PastDay | None = Field(default=None, description="Today when absent.")
 
 
 class ChangeCentre(Form):
@@ -45,7 +45,7 @@ class ChangeCentre(Form):
 class CloseCentre(Form):
     """The end of a centre's work."""
 
-    closed_on: PastDay | None = Field(None, description="The last day; today when absent.")
+    closed_on: PastDay | None = Field(default=None, description="The last day; today when absent.")
 
 
 class CentreView(View):
@@ -66,20 +66,24 @@ class MakeAssignment(Form):
 
     id: OptionalId = None
     person_name: Text
-    person_id: UUID | None = Field(None, description="The same person in another assignment; a new one when absent.")
+    person_id: UUID | None = Field(
+        default=None, description="The same person in another assignment; a new one when absent."
+    )
     centre_id: UUID
     direction: Code
     role: Literal["leader", "coordinator"]
-    from_on: PastDay | None = Field(None, description="Today when absent.")
+    from_on: PastDay | None = Field(default=None, description="Today when absent.")
 
 
 class EndAssignment(Form):
     """The end of an assignment."""
 
-    until_on: PastDay | None = Field(None, description="The last day; today when absent.")
+    until_on: PastDay | None = Field(default=None, description="The last day; today when absent.")
 
 
 class EndAssignmentRow(EndAssignment):
+    """One of several endings."""
+
     assignment_id: UUID
 
 
@@ -120,22 +124,24 @@ class RegisterVolunteer(Form):
     email: Email | None = None
     centre_id: UUID
     directions: Annotated[list[Code], Field(max_length=20)]
-    skills: Annotated[list[Text], Field(max_length=50)] = []
-    languages_spoken: Annotated[list[Code], Field(max_length=20)] = []
+    skills: Annotated[list[Text], Field(max_length=50, default_factory=list)]
+    languages_spoken: Annotated[list[Code], Field(max_length=20, default_factory=list)]
     affiliation: Text | None = None
     emergency_contact: LongText | None = None
     consent: GiveConsent
-    applied_on: PastDay | None = Field(None, description="Today when absent; the day on the paper otherwise.")
+    applied_on: PastDay | None = Field(default=None, description="Today when absent; the day on the paper otherwise.")
 
 
 class Decide(Form):
     """A decision on a volunteer's status."""
 
-    decided_on: PastDay | None = Field(None, description="From when it counts; today when absent.")
+    decided_on: PastDay | None = Field(default=None, description="From when it counts; today when absent.")
     reason: LongText | None = None
 
 
 class DecideRow(Decide):
+    """One of several decisions."""
+
     volunteer_id: UUID
 
 
@@ -166,7 +172,9 @@ class VolunteerView(View):
 class SearchVolunteers(Form):
     """What is looked for. A body, not a query string: names and phones do not belong into addresses."""
 
-    name: Text | None = Field(None, description="Beginnings of the words of a name, in any of the scripts people type.")
+    name: Text | None = Field(
+        default=None, description="Beginnings of the words of a name, in any of the scripts people type."
+    )
     phone: Phone | None = None
     iin: Iin | None = None
     number: WholeNumber | None = None
@@ -184,7 +192,7 @@ class DeclareVolunteers(Form):
     id: OptionalId = None
     centre_id: UUID
     number: WholeNumber
-    declared_on: PastDay | None = Field(None, description="Today when absent.")
+    declared_on: PastDay | None = Field(default=None, description="Today when absent.")
     source: Text
 
 

@@ -55,6 +55,8 @@ class Centre(Base, table=True):
     parent_id: UUID | None = Field(default=None, foreign_key="centre.id")
     opened_on: date
     closed_on: date | None = None
+    changed_by: str
+    changed_at: datetime = Field(sa_type=DateTime(timezone=True))  # pyright: ignore[reportArgumentType]
 
 
 class Assignment(Base, table=True):
@@ -72,6 +74,8 @@ class Assignment(Base, table=True):
     role: str
     from_on: date
     until_on: date | None = None
+    changed_by: str
+    changed_at: datetime = Field(sa_type=DateTime(timezone=True))  # pyright: ignore[reportArgumentType]
 
 
 class Volunteer(Base, table=True):
@@ -157,6 +161,8 @@ class Declaration(Base, table=True):
     before: int
     declared_on: date
     source: str
+    recorded_by: str
+    recorded_at: datetime = Field(sa_type=DateTime(timezone=True))  # pyright: ignore[reportArgumentType]
 
 
 class HoursEntry(Base, table=True):

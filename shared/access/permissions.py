@@ -6,6 +6,8 @@ from shared.access.principal import Principal, Role
 
 
 class Permission(StrEnum):
+    """Something that a route lets a caller do."""
+
     READ_REFERENCE = "reference:read"
     READ_CENTRES = "centres:read"
     MANAGE_CENTRES = "centres:manage"

@@ -8,6 +8,8 @@ from pydantic import BaseModel, ConfigDict
 
 
 class Role(StrEnum):
+    """What a principal is trusted with; `permissions.MAY` says what that means."""
+
     ADMINISTRATOR = "administrator"
     COORDINATOR = "coordinator"
     TREASURER = "treasurer"

@@ -23,6 +23,8 @@ LIFETIME_S = 60
 _ALGORITHMS = ["Ed25519"]
 _TYPE = "internal+jwt"
 _ISSUER = "gateway"
+_CLOCKS_APART_S = 5
+_REMEMBERED_MAX = 10_000
 
 
 class TokenRefused(Unauthenticated):
@@ -41,7 +43,7 @@ class Signer:
         good_until, token = self._signed.get((principal, audience), (0.0, ""))
         if now < good_until:
             return token
-        if len(self._signed) > 10_000:
+        if len(self._signed) > _REMEMBERED_MAX:
             self._signed.clear()
         claims: dict[str, Any] = {
             "iss": _ISSUER,
@@ -73,7 +75,7 @@ class Verifier:
             TokenRefused: not signed by the gateway, for another service, of another kind, or out of its time.
         """
         issued_at, expires_at, principal = self._decoded(token)
-        if not issued_at - 5 <= time.time() < expires_at:
+        if not issued_at - _CLOCKS_APART_S <= time.time() < expires_at:
             raise TokenRefused
         return principal
 
@@ -85,7 +87,7 @@ class Verifier:
                 aud={"essential": True, "value": self._audience},
                 exp={"essential": True},
                 iat={"essential": True},
-                leeway=5,
+                leeway=_CLOCKS_APART_S,
             )
             registry.validate(decoded.claims)
             if decoded.header.get("typ") != _TYPE:

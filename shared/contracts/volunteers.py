@@ -4,6 +4,8 @@ from datetime import date
 from typing import ClassVar
 from uuid import UUID
 
+from pydantic import Field
+
 from shared.contracts.envelope import DomainEvent
 
 
@@ -79,7 +81,7 @@ class VolunteerFact(DomainEvent):
     was: str | None = None
     status: str
     """`applied`, `approved`, `active`, `paused`, `left` or `rejected`; registered are the approved and the active."""
-    directions: list[str] = []
+    directions: list[str] = Field(default_factory=list)
     born_in: str
     """Year and month of birth, `YYYY-MM`: the coarsest that decides an age rule to within a month."""
     consent: bool

@@ -4,7 +4,9 @@ import asyncio
 from collections.abc import Callable
 
 import nats
+import nats.errors
 from nats.aio.client import Client
+from nats.js import JetStreamContext
 
 from shared.settings import Settings
 from shared.telemetry import log
@@ -17,6 +19,8 @@ class Bus:
         self._servers = settings.nats_url.split(",")
         self._name = name
         self._client = Client()
+        self._opened = False
+        self._opening = asyncio.Lock()
         self.on_reconnect: list[Callable[[], None]] = []
 
     @property
@@ -24,46 +28,63 @@ class Bus:
         return self._client
 
     @property
+    def jetstream(self) -> JetStreamContext:
+        return self._client.jetstream()  # pyright: ignore[reportUnknownMemberType]
+
+    @property
     def connected(self) -> bool:
         return self._client.is_connected
 
     async def open(self) -> None:
-        """Connect; returns once connected, however long it takes."""
-        pause_s = 0.1
-        while not self._client.is_connected:
-            try:
-                # nats-py's own retries begin only after the first success.
-                self._client = await nats.connect(
-                    servers=self._servers,
-                    name=self._name,
-                    max_reconnect_attempts=-1,
-                    reconnect_time_wait=0.2,
-                    # The defaults (120 s, twice) leave a silent server unnoticed for minutes.
-                    ping_interval=2,
-                    max_outstanding_pings=2,
-                    connect_timeout=2,
-                    reconnected_cb=self._reconnected,
-                    error_cb=self._failed,
-                    # While away, nothing is buffered: the outbox is the buffer.
-                    pending_size=-1,
-                )
-            except (OSError, TimeoutError, nats.errors.Error) as error:
-                log.warning("nats is not reachable yet", error=type(error).__name__)
-                await asyncio.sleep(pause_s)
-                pause_s = min(pause_s * 2, 2.0)
+        """Connect, however long it takes. Once connected, the connection comes back by itself and this does nothing."""
+        # The parts of a process share one connection, whoever asks first.
+        async with self._opening:
+            pause_s = 0.1
+            while not self._opened or self._client.is_closed:
+                try:
+                    self._client = await self._connect()
+                    self._opened = True
+                except (OSError, nats.errors.Error) as error:
+                    log.warning("nats is not reachable yet", error=type(error).__name__)
+                    await asyncio.sleep(pause_s)
+                    pause_s = min(pause_s * 2, 2.0)
+
+    async def _connect(self) -> Client:
+        # nats-py's own retries begin only after the first success.
+        return await nats.connect(  # pyright: ignore[reportUnknownMemberType]
+            servers=self._servers,
+            name=self._name,
+            max_reconnect_attempts=-1,
+            reconnect_time_wait=0.2,
+            # The defaults (120 s, twice) leave a silent server unnoticed for minutes.
+            ping_interval=2,
+            max_outstanding_pings=2,
+            connect_timeout=2,
+            disconnected_cb=self._disconnected,
+            reconnected_cb=self._reconnected,
+            error_cb=self._failed,
+            # While away, nothing is buffered: the outbox is the buffer.
+            pending_size=-1,
+        )
 
     async def close(self) -> None:
         if not self._client.is_closed and self._client.is_connected:
             try:
                 await asyncio.wait_for(self._client.drain(), timeout=3)
-            except (TimeoutError, nats.errors.Error):
+            except (OSError, nats.errors.Error):
                 await self._client.close()
         else:
             await self._client.close()
 
+    async def _disconnected(self) -> None:
+        log.warning("nats connection is lost")
+
     async def _reconnected(self) -> None:
+        log.warning("nats connection is back")
         for tell in self.on_reconnect:
             tell()
 
     async def _failed(self, error: Exception) -> None:
-        log.warning("nats", error=type(error).__name__)
+        # While it is away, every attempt to come back fails, several times a second.
+        say = log.warning if self.connected else log.debug
+        say("nats", error=type(error).__name__)

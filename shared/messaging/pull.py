@@ -1,6 +1,8 @@
 """The pull loop (JetStream ADR-37): keeps requests outstanding, so messages flow without asking for each."""
 
 import asyncio
+import contextlib
+import re
 import time
 from dataclasses import dataclass
 
@@ -12,9 +14,17 @@ from nats.aio.msg import Msg
 from shared.messaging.topology import Subscription, assert_consumer
 
 PAGE_MAX = 500
+UNREADABLE = "unreadable"
+"""The type of what does not look like a message of ours."""
 _CREDIT = 2 * PAGE_MAX
 _EXPIRES_S = 20.0
 _HEARTBEAT_S = 2.0
+_READABLE = {
+    "Asar-Type": re.compile(r"[!-~]{1,200}"),
+    "Asar-Aggregate": re.compile(r"[!-~]{1,200}"),
+    "Asar-Version": re.compile(r"[1-9][0-9]{0,8}"),
+    "Nats-Msg-Id": re.compile(r"[!-~]{0,200}"),
+}
 
 
 class PullBroken(Exception):
@@ -32,6 +42,11 @@ class Delivery:
     body: str
     reply: str
 
+    @property
+    def place(self) -> tuple[str, int]:
+        """Whose history it belongs to, and where in it."""
+        return self.aggregate, self.version
+
 
 class Puller:
     """Pages of one durable's messages, as soon as there are any."""
@@ -44,18 +59,26 @@ class Puller:
         self._credit = 0
         self._heard_at = 0.0
         self._queue: asyncio.Queue[Msg] = asyncio.Queue()
+        self._given: list[Delivery] = []
 
     async def __aenter__(self) -> "Puller":
         await assert_consumer(self._client, self._subscription, replicas=self._replicas)
-        self._listening = await self._client.subscribe(self._inbox, cb=self._queue.put, pending_msgs_limit=0)
+        self._listening = await self._client.subscribe(  # pyright: ignore[reportUnknownMemberType]
+            self._inbox, cb=self._queue.put, pending_msgs_limit=0
+        )
         self._heard_at = time.monotonic()
         return self
 
     async def __aexit__(self, *_: object) -> None:
-        try:
+        """Hand back what was not acknowledged: otherwise the stream would wait for `ack_wait` to deliver it again."""
+        with contextlib.suppress(nats.errors.Error):
             await self._listening.unsubscribe()
-        except nats.errors.Error:
-            pass
+            replies = [delivery.reply for delivery in self._given]
+            while not self._queue.empty():
+                replies.append(self._queue.get_nowait().reply)
+            for reply in replies:
+                if reply.startswith("$JS.ACK."):
+                    await self._client.publish(reply, b"-NAK")
 
     async def page(self) -> list[Delivery]:
         """Wait for messages; then all that have arrived, at most `PAGE_MAX`.
@@ -63,8 +86,7 @@ class Puller:
         Raises:
             PullBroken: no message and no heartbeat for three beats, or the server says the consumer is gone.
         """
-        deliveries: list[Delivery] = []
-        while not deliveries:
+        while not self._given:
             if self._credit <= _CREDIT // 2:
                 await self._ask()
             try:
@@ -73,15 +95,16 @@ class Puller:
                 if time.monotonic() - self._heard_at > 3 * _HEARTBEAT_S:
                     raise PullBroken("silent") from None
                 continue
-            self._take(message, deliveries)
-        while len(deliveries) < PAGE_MAX and not self._queue.empty():
-            self._take(self._queue.get_nowait(), deliveries)
-        return deliveries
+            self._take(message)
+        while len(self._given) < PAGE_MAX and not self._queue.empty():
+            self._take(self._queue.get_nowait())
+        return self._given
 
     async def acknowledge(self, deliveries: list[Delivery]) -> None:
         """Tell the stream not to deliver these again. A lost acknowledgement costs a duplicate, nothing more."""
         for delivery in deliveries:
             await self._client.publish(delivery.reply, b"+ACK")
+        self._given = []
 
     async def _ask(self) -> None:
         asked = _CREDIT - self._credit
@@ -90,13 +113,13 @@ class Puller:
         self._credit += asked
         await self._client.publish(subject, orjson.dumps(request), reply=self._inbox)
 
-    def _take(self, message: Msg, deliveries: list[Delivery]) -> None:
+    def _take(self, message: Msg) -> None:
         self._heard_at = time.monotonic()
         headers = message.headers or {}
         status = headers.get("Status")
-        if status is None or message.reply.startswith("$JS.ACK."):
+        if message.reply.startswith("$JS.ACK."):
             self._credit -= 1
-            deliveries.append(_delivery(message, headers))
+            self._given.append(_delivery(message, headers))
         elif status == "100":
             return
         elif status == "408" or (status == "409" and "Nats-Pending-Messages" in headers):
@@ -107,13 +130,12 @@ class Puller:
 
 
 def _delivery(message: Msg, headers: dict[str, str]) -> Delivery:
-    body = message.data.decode(errors="replace")
-    aggregate, version = headers.get("Asar-Aggregate"), headers.get("Asar-Version", "")
-    if aggregate is None or not version.isdecimal():
-        # Nobody of ours wrote this. Its place in the stream is the only name it has.
-        return Delivery(
-            "unreadable", f"unreadable/{message.reply}", 1, headers.get("Nats-Msg-Id", ""), body, message.reply
-        )
-    return Delivery(
-        headers.get("Asar-Type", ""), aggregate, int(version), headers.get("Nats-Msg-Id", ""), body, message.reply
-    )
+    # PostgreSQL stores no NUL, and nothing may keep a bad message from being parked.
+    body = message.data.decode(errors="replace").replace("\0", "\N{REPLACEMENT CHARACTER}")
+    told = [headers.get(name, "") for name in _READABLE]
+    if all(pattern.fullmatch(text) for pattern, text in zip(_READABLE.values(), told, strict=True)):
+        type_, aggregate, version, message_id = told
+        return Delivery(type_, aggregate, int(version), message_id, body, message.reply)
+    # Nobody of ours wrote this. Its place in the stream is the only name it has.
+    place = f"{UNREADABLE}/{message.metadata.stream}/{message.metadata.sequence.stream}"
+    return Delivery(UNREADABLE, place, 1, "", body, message.reply)

@@ -1,24 +1,28 @@
 """Moves committed outbox rows into the stream: at least once, in order within an aggregate."""
 
 import asyncio
+import contextlib
+import math
 import secrets
 import time
 
 import asyncpg
 import nats.errors
 import orjson
-from nats.aio.subscription import Subscription
+from nats.aio.msg import Msg
 from nats.js.errors import APIError
 
-from shared.database import CONNECTION_LOST, Database, DatabaseUnavailable
+from shared.contracts.envelope import LANES
+from shared.database import CONNECTION_LOST, TRY_AGAIN, Database, DatabaseUnavailable
 from shared.messaging import audit
 from shared.messaging.connection import Bus
 from shared.messaging.topology import assert_stream, stream_name
-from shared.telemetry import PUBLISHED, UNSENT, UNSENT_AGE, log, span
+from shared.telemetry import PUBLISHED, UNSENT, UNSENT_AGE, log, span, traceparent_in
 
 BATCH_ROWS_MAX = 500
 POLL_S = 0.1
 """The floor under wake-ups, which may be lost."""
+PAUSE_MAX_S = 2.0
 ASSERT_EVERY_S = 5.0
 AUDIT_EVERY_S = 3600.0
 _PUBLISH_TIMEOUT_S = 5.0
@@ -27,13 +31,12 @@ _ATOMIC_REFUSED = 10201  # "batch publish contains duplicate message id": some o
 
 # A lane belongs to one relay at a time, so no younger row of an aggregate overtakes an older one, as it would with
 # SKIP LOCKED. The lock goes with the transaction, even if this process dies.
-_TAKE = f"""
-WITH mine AS MATERIALIZED (
-    SELECT lane FROM generate_series(0, 7) AS lane WHERE pg_try_advisory_xact_lock({_LOCK_SPACE}, lane)
+_LOCK_LANES = "SELECT lane FROM generate_series(0, $2 - 1) AS lane WHERE pg_try_advisory_xact_lock($1, lane)"
+# A statement of its own: it must see what the lanes' last holder has marked.
+_TAKE = (
+    "SELECT position, message_id, type, aggregate, version, subject, body FROM outbox"
+    " WHERE published_at IS NULL AND lane = ANY($1::smallint[]) ORDER BY position LIMIT $2"
 )
-SELECT position, message_id, type, aggregate, version, subject, body
-FROM outbox WHERE published_at IS NULL AND lane IN (SELECT lane FROM mine) ORDER BY position LIMIT {BATCH_ROWS_MAX}
-"""
 _MARK = "UPDATE outbox SET published_at = now() WHERE position = ANY($1::bigint[])"
 _WAITING = "SELECT count(*), extract(epoch FROM now() - min(recorded_at)) FROM outbox WHERE published_at IS NULL"
 
@@ -48,6 +51,7 @@ class Relay:
         self._replicas = replicas
         self._wake = asyncio.Event()
         self._audit_due = True
+        self._asserted_at = self._audited_at = -math.inf
         self._last_sequence = 0
         bus.on_reconnect.append(self.demand_audit)
 
@@ -60,41 +64,53 @@ class Relay:
         self._wake.set()
 
     async def run(self) -> None:
-        """Relay until cancelled. Whatever fails is tried again: the rows wait."""
+        """Relay until cancelled. Whatever fails is tried again: the rows wait.
+
+        Raises:
+            TopologyDrift: the stream is not as declared.
+        """
         await self._bus.open()
-        hint = await self._bus.client.subscribe(hint_subject(self._service))
-        listening = asyncio.create_task(self._listen(hint))
-        asserted_at = audited_at = 0.0
+        hint = await self._bus.client.subscribe(  # pyright: ignore[reportUnknownMemberType]
+            hint_subject(self._service), cb=self._hear
+        )
         pause_s = POLL_S
         try:
             while True:
                 try:
-                    if time.monotonic() - asserted_at > ASSERT_EVERY_S:
-                        await self._assert_stream()
-                        asserted_at = time.monotonic()
-                    if self._audit_due or time.monotonic() - audited_at > AUDIT_EVERY_S:
-                        self._audit_due = False
-                        await audit.republish_missing(self._service, self._database, self._bus.client)
-                        audited_at = time.monotonic()
-                    sent = await self.relay_batch()
+                    await self._bus.open()
+                    sent = await self._turn() if self._bus.connected else 0
                     pause_s = POLL_S
-                except (nats.errors.Error, *CONNECTION_LOST, DatabaseUnavailable) as error:
+                except (nats.errors.Error, *CONNECTION_LOST, DatabaseUnavailable, *TRY_AGAIN) as error:
                     log.warning("relay waits", error=type(error).__name__)
-                    asserted_at, sent = 0.0, 0
-                    pause_s = min(pause_s * 2, 2.0)
-                if sent < BATCH_ROWS_MAX:
-                    await self._rest(pause_s)
+                    self._asserted_at = -math.inf
+                    # Deaf to what is announced meanwhile, or a busy service would have it fail at each request.
+                    await asyncio.sleep(pause_s)
+                    pause_s = min(pause_s * 2, PAUSE_MAX_S)
+                else:
+                    if sent < BATCH_ROWS_MAX:
+                        await self._rest()
         finally:
-            listening.cancel()
+            with contextlib.suppress(nats.errors.Error):
+                await hint.unsubscribe()
+
+    async def _turn(self) -> int:
+        if time.monotonic() - self._asserted_at > ASSERT_EVERY_S:
+            await self._assert_stream()
+            self._asserted_at = time.monotonic()
+        if self._audit_due or time.monotonic() - self._audited_at > AUDIT_EVERY_S:
+            await self._audit()
+            self._audited_at = time.monotonic()
+        return await self.relay_batch()
 
     async def relay_batch(self) -> int:
         """Publish the oldest unsent rows of the free lanes; returns how many (0 when there is nothing to do)."""
         async with self._database.transaction() as tx:
             await tx.begin()
-            rows = await tx.sql(_TAKE)
+            lanes = [row["lane"] for row in await tx.sql(_LOCK_LANES, _LOCK_SPACE, LANES)]
+            rows = await tx.sql(_TAKE, lanes, BATCH_ROWS_MAX)
             if not rows:
                 return 0
-            with span("publish", *(orjson.loads(r["body"]).get("traceparent") for r in rows[:1])):
+            with span("publish", *(traceparent_in(row["body"]) for row in rows)):
                 await self._publish(rows)
             # A crash before this commit sends the rows again; the message id lets the stream drop them.
             await tx.sql(_MARK, [row["position"] for row in rows])
@@ -117,9 +133,8 @@ class Relay:
                     log.info("batch refused, publishing one by one", code=error.err_code)
             else:
                 return
-        jetstream = self._bus.client.jetstream()
         for row in rows:
-            ack = await jetstream.publish(
+            ack = await self._bus.jetstream.publish(
                 row["subject"], row["body"].encode(), timeout=_PUBLISH_TIMEOUT_S, headers=_headers(row)
             )
             self._last_sequence = max(self._last_sequence, ack.seq)
@@ -153,16 +168,22 @@ class Relay:
         self._last_sequence = info.state.last_seq
         await self.measure()
 
-    async def _rest(self, pause_s: float) -> None:
+    async def _audit(self) -> None:
+        # Taken back first: one that is demanded meanwhile is another one.
+        self._audit_due = False
         try:
-            await asyncio.wait_for(self._wake.wait(), timeout=pause_s)
-        except TimeoutError:
-            pass
+            await audit.republish_missing(self._service, self._database, self._bus.client)
+        except BaseException:
+            self._audit_due = True
+            raise
+
+    async def _rest(self) -> None:
+        with contextlib.suppress(TimeoutError):
+            await asyncio.wait_for(self._wake.wait(), timeout=POLL_S)
         self._wake.clear()
 
-    async def _listen(self, hint: Subscription) -> None:
-        async for _ in hint.messages:
-            self._wake.set()
+    async def _hear(self, _: Msg) -> None:
+        self._wake.set()
 
 
 def hint_subject(service: str) -> str:

@@ -1,5 +1,7 @@
 """Streams and consumers as data. They are asserted all the time: JetStream can lose one and still look healthy."""
 
+import contextlib
+from collections.abc import Iterable
 from dataclasses import dataclass
 
 from nats.aio.client import Client
@@ -47,7 +49,7 @@ def stream_of(service: str, *, replicas: int) -> StreamConfig:
 
 @dataclass(frozen=True)
 class Subscription:
-    """A durable's name and what it hears of one stream. Filter by aggregate, never by type: versions must be gapless."""
+    """A durable's name and what it hears of one stream: of aggregates all, or versions would have gaps."""
 
     durable: str
     service: str
@@ -64,7 +66,8 @@ class Subscription:
             deliver_policy=DeliverPolicy.ALL,
             # With ACK ALL a replica would acknowledge what another one is still working on.
             ack_policy=AckPolicy.EXPLICIT,
-            ack_wait=30,
+            # How long what a killed process held is waited for.
+            ack_wait=10,
             max_ack_pending=20_000,
             filter_subjects=[f"asar.{self.service}.{noun}.>" for noun in self.nouns] or [f"asar.{self.service}.>"],
             num_replicas=replicas,
@@ -77,30 +80,58 @@ async def assert_stream(client: Client, service: str, *, replicas: int) -> Strea
     Raises:
         TopologyDrift: it exists with other settings.
     """
-    jetstream = client.jetstream()
+    jetstream = client.jetstream()  # pyright: ignore[reportUnknownMemberType]
     wanted = stream_of(service, replicas=replicas)
     try:
         info = await jetstream.stream_info(stream_name(service))
     except NotFoundError:
-        return await jetstream.add_stream(wanted)
-    found = info.config
-    for name in ("subjects", "retention", "storage", "discard", "num_replicas", "deny_delete", "deny_purge"):
-        if getattr(found, name) != getattr(wanted, name):
-            raise TopologyDrift(f"stream {wanted.name}: {name} is {getattr(found, name)}, not {getattr(wanted, name)}")
-    if not found.allow_atomic:
-        raise TopologyDrift(f"stream {wanted.name}: atomic batches are not allowed")
+        return await jetstream.add_stream(wanted)  # pyright: ignore[reportUnknownMemberType]
+    kept = ("subjects", "retention", "storage", "discard", "num_replicas", "deny_delete", "deny_purge", "allow_atomic")
+    _refuse_drift(f"stream {wanted.name}", info.config, wanted, kept)
     return info
 
 
 async def assert_consumer(client: Client, subscription: Subscription, *, replicas: int) -> None:
-    """Make the durable if it is missing, or bring its filter up to date."""
-    jetstream = client.jetstream()
+    """Make the durable if it is missing, and bring it up to date if it is not.
+
+    Raises:
+        TopologyDrift: it exists and begins or acknowledges otherwise.
+    """
+    jetstream = client.jetstream()  # pyright: ignore[reportUnknownMemberType]
     wanted = subscription.config(replicas=replicas)
     try:
         found = (await jetstream.consumer_info(subscription.stream, subscription.durable)).config
     except NotFoundError:
-        await jetstream.add_consumer(subscription.stream, wanted)
+        await jetstream.add_consumer(subscription.stream, wanted)  # pyright: ignore[reportUnknownMemberType]
         return
-    filters = found.filter_subjects or ([found.filter_subject] if found.filter_subject else [])
-    if sorted(filters) != sorted(wanted.filter_subjects or []):
-        await jetstream.add_consumer(subscription.stream, wanted)
+    what = f"consumer {subscription.durable} of {subscription.stream}"
+    _refuse_drift(what, found, wanted, ("deliver_policy", "ack_policy"))
+    heard = set(found.filter_subjects or [found.filter_subject or ">"])
+    if not heard.issuperset(wanted.filter_subjects or []):
+        # Told to hear more, a durable would do so from where it stands. What went by before must be heard as well;
+        # what comes again meanwhile is recognised by its version.
+        await jetstream.delete_consumer(subscription.stream, subscription.durable)
+    elif heard == set(wanted.filter_subjects or []) and not _differing(found, wanted, ("ack_wait", "max_ack_pending")):
+        return
+    await jetstream.add_consumer(subscription.stream, wanted)  # pyright: ignore[reportUnknownMemberType]
+
+
+async def forget_consumers(client: Client, service: str) -> None:
+    """Remove the durables of a stream that has lost messages: their place in it means nothing any more.
+
+    Each listener notices at once, makes its durable anew and hears the whole stream again.
+    """
+    jetstream = client.jetstream()  # pyright: ignore[reportUnknownMemberType]
+    for consumer in await jetstream.consumers_info(stream_name(service)):
+        if consumer.config.durable_name:
+            with contextlib.suppress(NotFoundError):
+                await jetstream.delete_consumer(stream_name(service), consumer.config.durable_name)
+
+
+def _differing(found: object, wanted: object, names: Iterable[str]) -> list[str]:
+    return [name for name in names if getattr(found, name) != getattr(wanted, name)]
+
+
+def _refuse_drift(what: str, found: object, wanted: object, names: Iterable[str]) -> None:
+    for name in _differing(found, wanted, names):
+        raise TopologyDrift(f"{what}: {name} is {getattr(found, name)}, not {getattr(wanted, name)}")

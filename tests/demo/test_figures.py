@@ -106,22 +106,24 @@ def test_refunds_follow_their_gift_and_never_exceed_it(network: Network) -> None
     assert min(shares) < 1
 
 
-def test_no_fund_ever_falls_below_zero(network: Network) -> None:
+def test_no_fund_ever_falls_below_zero_neither_as_a_whole_nor_at_a_centre(network: Network) -> None:
     giving = network.giving
-    campaign_of = {donation["id"]: donation["campaign_id"] for donation in giving.donations}
-    moves: list[tuple[str, int, str, int]] = [
-        (gift["occurred_on"], 0, gift["campaign_id"], tiyn(gift["amount"]))
+    place_of = {gift["id"]: (gift["campaign_id"], gift["centre_id"]) for gift in giving.donations}
+    moves: list[tuple[str, int, tuple[str, str], int]] = [
+        (gift["occurred_on"], 0, place_of[gift["id"]], tiyn(gift["amount"]))
         for gift in giving.donations
         if gift["kind"] == "money"
     ]
-    moves += [(r["occurred_on"], 1, campaign_of[r["donation_id"]], -tiyn(r["amount"])) for r in giving.refunds]
+    moves += [(r["occurred_on"], 1, place_of[r["donation_id"]], -tiyn(r["amount"])) for r in giving.refunds]
     # Requested money is held at once, whatever becomes of the request.
-    moves += [(d["occurred_on"], 2, d["campaign_id"], -tiyn(d["amount"])) for d in giving.disbursements]
+    moves += [
+        (d["occurred_on"], 2, (d["campaign_id"], d["centre_id"]), -tiyn(d["amount"])) for d in giving.disbursements
+    ]
 
-    fund: Counter[str] = Counter()
-    for _, _, campaign_id, minor in sorted(moves):
-        fund[campaign_id] += minor
-        assert fund[campaign_id] >= 0
+    fund: Counter[tuple[str, str]] = Counter()
+    for _, _, place, minor in sorted(moves):
+        fund[place] += minor
+        assert fund[place] >= 0
 
 
 def test_disbursements_are_decided_in_all_ways(network: Network) -> None:

@@ -113,9 +113,7 @@ async def test_a_change_is_announced_and_the_same_again_is_not(events: ServiceUn
     assert (message["data"]["was"], message["data"]["status"]) == ("published", "published")
 
 
-async def test_an_event_does_not_move_away_from_its_shifts(
-    events: ServiceUnderTest, event: Make, shift: Make
-) -> None:
+async def test_an_event_does_not_move_away_from_its_shifts(events: ServiceUnderTest, event: Make, shift: Make) -> None:
     event_id = await event()
     await shift(event_id)
     far = factories.plan(starts_at="2021-07-09T10:00:00+06:00", ends_at="2021-07-09T12:00:00+06:00")

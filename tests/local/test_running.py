@@ -16,6 +16,8 @@ import pytest
 from deploy.local import loopback, ports, processes
 from deploy.local.installation import SERVICES
 
+pytestmark = pytest.mark.xdist_group("a whole system")
+
 PARTS = ["postgres", "nats", *SERVICES]
 ASAR = [sys.executable, "-c", "from deploy.operate.cli import main; main()"]
 
@@ -84,6 +86,7 @@ def test_status_shows_each_part(operator: Operator) -> None:
     assert list(seen["parts"]) == PARTS
     assert {part["condition"] for part in seen["parts"].values()} == {"ready"}
     assert seen["address"] == f"http://127.0.0.1:{operator.port}"
+    assert seen["figures_age_s"] is not None
     assert {service["unsent"] for name, service in seen["services"].items() if name != "gateway"} == {0}
 
 

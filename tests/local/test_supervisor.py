@@ -13,6 +13,7 @@ from pathlib import Path
 import pytest
 
 from deploy.local import logs, processes
+from deploy.local.installation import CODE
 from deploy.local.refusals import CannotRun
 from deploy.local.state import Condition
 from deploy.local.supervisor import Part, Stage, Step, Supervisor
@@ -181,7 +182,7 @@ async def test_children_die_with_a_killed_supervisor(tmp_path: Path) -> None:
         "asyncio.run(main())\n"
     )
     parent = await asyncio.create_subprocess_exec(
-        sys.executable, "-c", code, str(tmp_path), stdout=asyncio.subprocess.PIPE, env=os.environ | {"PYTHONPATH": "."}
+        sys.executable, "-c", code, str(tmp_path), stdout=asyncio.subprocess.PIPE, cwd=CODE
     )
     assert parent.stdout is not None
     pid = int(await parent.stdout.readline())

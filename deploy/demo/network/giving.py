@@ -18,6 +18,8 @@ GOODS = 430
 REFUNDS = 40
 # What the last gift of the year leaves room for: it makes the sum come out exactly.
 _ROOM_MINOR = 700_000_000
+_WORTH_SPENDING_MINOR = 30_000_000
+_SPENDING_CENTRES = 10
 
 
 def money(minor: int) -> dict[str, str]:
@@ -173,7 +175,7 @@ class Giving:
         return {"kind": "person", "name": self._names.full(kin, male=dice.chance(0.5))}
 
     def _pay_out(self) -> None:
-        """Each month a part of what each campaign has at hand, keeping back all that is yet to be refunded."""
+        """Each month the centres with most at hand for a campaign spend a part of it."""
         dice = self._dice
         ids = Ids(self._seed, "disbursement")
         fund = _Funds(self.donations, self.refunds)
@@ -181,22 +183,16 @@ class Giving:
             last = (date(2021, month, 28) + timedelta(days=4)).replace(day=1) - timedelta(days=1)
             for campaign in self.running:
                 counted_on = last - timedelta(days=8)
-                at_hand = fund.at_hand(campaign.id, counted_on)
-                if at_hand < 50_000_000:
-                    continue
-                to_spend = int(at_hand * (0.55 + 0.3 * dice.share()))
-                pieces = dice.between(1, 3)
-                for _ in range(pieces):
-                    minor = to_spend // pieces // 100_000 * 100_000
+                for centre_id, at_hand in fund.richest(campaign.id, counted_on)[:_SPENDING_CENTRES]:
+                    minor = int(at_hand * (0.55 + 0.3 * dice.share())) // 100_000 * 100_000
                     requested_on = counted_on + timedelta(days=dice.between(1, 7))
-                    centre = self._places.standing_in(dice.draw(campaign.centres), requested_on)
                     disbursement_id = ids.on(requested_on)
-                    fund.commit(campaign.id, minor)
+                    fund.commit(campaign.id, centre_id, minor)
                     self.disbursements.append(
                         {
                             "id": disbursement_id,
                             "campaign_id": campaign.id,
-                            "centre_id": centre.id,
+                            "centre_id": centre_id,
                             "amount": money(minor),
                             "purpose": dice.pick(campaign.plan.spent_on),
                             "occurred_on": requested_on.isoformat(),
@@ -223,23 +219,29 @@ def minor_of(amount: dict[str, str]) -> int:
 
 
 class _Funds:
-    """What each campaign has, counting refunds that are still to come as gone already."""
+    """What each centre has of each campaign, counting refunds that are still to come as gone already."""
 
     def __init__(self, donations: list[Payload], refunds: list[Payload]) -> None:
-        self._received: dict[str, list[tuple[str, int]]] = defaultdict(list)
-        self._gone: dict[str, int] = defaultdict(int)
-        campaign_of: dict[str, str] = {}
+        self._received: dict[str, dict[str, list[tuple[str, int]]]] = defaultdict(lambda: defaultdict(list))
+        self._gone: dict[tuple[str, str], int] = defaultdict(int)
+        place_of: dict[str, tuple[str, str]] = {}
         for donation in donations:
-            campaign_of[donation["id"]] = donation["campaign_id"]
+            campaign_id, centre_id = place_of[donation["id"]] = donation["campaign_id"], donation["centre_id"]
             if donation["kind"] == "money":
                 entry = (donation["occurred_on"], minor_of(donation["amount"]))
-                self._received[donation["campaign_id"]].append(entry)
+                self._received[campaign_id][centre_id].append(entry)
         for refund in refunds:
-            self._gone[campaign_of[refund["donation_id"]]] += minor_of(refund["amount"])
+            self._gone[place_of[refund["donation_id"]]] += minor_of(refund["amount"])
 
-    def at_hand(self, campaign_id: str, day: date) -> int:
+    def richest(self, campaign_id: str, day: date) -> list[tuple[str, int]]:
+        """The centres that have something worth spending, and how much, the one with most first."""
         until = day.isoformat()
-        return sum(minor for on, minor in self._received[campaign_id] if on <= until) - self._gone[campaign_id]
+        at_hand = {
+            centre_id: sum(minor for on, minor in entries if on <= until) - self._gone[campaign_id, centre_id]
+            for centre_id, entries in self._received[campaign_id].items()
+        }
+        ranked = sorted(at_hand.items(), key=lambda entry: (-entry[1], entry[0]))
+        return [(centre_id, minor) for centre_id, minor in ranked if minor >= _WORTH_SPENDING_MINOR]
 
-    def commit(self, campaign_id: str, minor: int) -> None:
-        self._gone[campaign_id] += minor
+    def commit(self, campaign_id: str, centre_id: str, minor: int) -> None:
+        self._gone[campaign_id, centre_id] += minor

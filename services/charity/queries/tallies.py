@@ -10,7 +10,7 @@ from functools import lru_cache
 from typing import Any
 from uuid import UUID
 
-from sqlalchemy import ColumnElement, Date, Select, Text, Uuid, and_, bindparam, func, select
+from sqlalchemy import ColumnElement, Date, Text, Uuid, and_, bindparam, func, select
 from sqlmodel import col
 
 from services.charity.tables import Delivery, Helped, Leg
@@ -59,7 +59,7 @@ async def tally(tx: Transaction, scope: Scope) -> Figures:
 
 
 @lru_cache(maxsize=64)
-def _statement(names: frozenset[str]) -> Select[Any]:
+def _statement(names: frozenset[str]) -> Any:
     """The statement for scopes of which these parts are given: PostgreSQL plans each kind with the index it needs."""
     money = _amounts(_filters(Leg, names)).subquery()
     # What is at hand at the end of a period has come in since the beginning.
@@ -89,7 +89,7 @@ def _statement(names: frozenset[str]) -> Select[Any]:
     )
 
 
-def _amounts(filters: list[ColumnElement[bool]]) -> Select[Any]:
+def _amounts(filters: list[ColumnElement[bool]]) -> Any:
     account, amount = col(Leg.account), col(Leg.amount_minor)
     given_in_kind = account == "donors_in_kind"
     gift, return_ = and_(account == "donors", amount < 0), and_(account == "donors", amount > 0)

@@ -78,7 +78,7 @@ class ArchiveFamilyRow(ArchiveFamily):
 class EndMembership(Form):
     """A person does not belong to the family any more."""
 
-    until_on: PastDay | None = Field(None, description="The last day; today when absent.")
+    until_on: Annotated[PastDay | None, Field(description="The last day; today when absent.")] = None
 
 
 class MemberView(View):

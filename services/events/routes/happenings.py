@@ -1,6 +1,5 @@
 """Events."""
 
-from datetime import date
 from typing import Annotated, Any
 from uuid import UUID
 
@@ -38,6 +37,7 @@ from shared.access.permissions import Permission
 from shared.batches import Batch, BatchAnswer, Repeated
 from shared.clock import Now
 from shared.errors import AlreadyExists
+from shared.forms import Day
 from shared.paging import AskedPage, InvalidCursor, Page
 from shared.problems import refusals
 from shared.requests import Tx
@@ -93,8 +93,8 @@ async def list_events(
     status: EventStatus | None = None,
     centre_id: UUID | None = None,
     campaign_id: UUID | None = None,
-    first: Annotated[date | None, Query(alias="from", description="Civil day in Almaty, included.")] = None,
-    last: Annotated[date | None, Query(alias="to", description="Civil day in Almaty, included.")] = None,
+    first: Annotated[Day | None, Query(alias="from", description="Civil day in Almaty, included.")] = None,
+    last: Annotated[Day | None, Query(alias="to", description="Civil day in Almaty, included.")] = None,
 ) -> Page[EventView]:
     """Events in the order in which they begin. Drafts are shown to staff, internal events to members."""
     rows = await queries.list_events(

@@ -1,6 +1,7 @@
 """Assignments: who leads and coordinates what, where and for how long."""
 
 from datetime import datetime
+from typing import Any
 from uuid import UUID
 
 from services.volunteers import domain
@@ -34,6 +35,8 @@ async def make_assignment(tx: Transaction, form: MakeAssignment, *, by: Principa
         direction=form.direction,
         role=form.role,
         from_on=from_on,
+        changed_by=by.id,
+        changed_at=now,
     )
     tx.insert(assignment)
     tx.announce(AssignmentMade(**_fact(assignment), from_on=from_on), at=now, version=assignment.version)
@@ -56,13 +59,13 @@ async def end_assignment(
     until_on = form.until_on or civil_day(now)
     if until_on < assignment.from_on:
         raise domain.EndsBeforeItBegins(pointer="/until_on")
-    assignment.until_on = until_on
+    assignment.until_on, assignment.changed_by, assignment.changed_at = until_on, by.id, now
     tx.update(assignment)
     tx.announce(AssignmentEnded(**_fact(assignment), until_on=until_on), at=now, version=assignment.version)
     return assignment
 
 
-def _fact(assignment: Assignment) -> dict[str, object]:
+def _fact(assignment: Assignment) -> dict[str, Any]:
     return {
         "assignment_id": assignment.id,
         "person_id": assignment.person_id,

@@ -1,6 +1,7 @@
 """Centres: opened, changed, closed."""
 
 from datetime import date, datetime
+from typing import Any
 from uuid import UUID
 
 from services.volunteers import domain
@@ -54,6 +55,8 @@ async def open_centre(tx: Transaction, form: OpenCentre, *, by: Principal, now: 
         region=form.region,
         parent_id=form.parent_id,
         opened_on=opened_on,
+        changed_by=by.id,
+        changed_at=now,
     )
     tx.insert(centre)
     tx.announce(CentreOpened(**_fact(centre)), at=now, version=centre.version)
@@ -73,6 +76,7 @@ async def change_centre(
         raise domain.CentreUnknown(pointer="/parent_id")
     was_kind = centre.kind
     centre.kind, centre.name, centre.parent_id = form.kind, form.name.filled(), form.parent_id
+    centre.changed_by, centre.changed_at = by.id, now
     tx.update(centre)
     tx.announce(CentreChanged(**_fact(centre), was_kind=was_kind), at=now, version=centre.version)
     return centre
@@ -91,7 +95,7 @@ async def close_centre(tx: Transaction, centre_id: UUID, form: CloseCentre, *, b
     closed_on = form.closed_on or civil_day(now)
     if closed_on < centre.opened_on:
         raise domain.EndsBeforeItBegins(pointer="/closed_on")
-    centre.closed_on = closed_on
+    centre.closed_on, centre.changed_by, centre.changed_at = closed_on, by.id, now
     tx.update(centre)
     tx.announce(CentreClosed(**_fact(centre), closed_on=closed_on), at=now, version=centre.version)
     return centre
@@ -104,7 +108,7 @@ async def _locked(tx: Transaction, centre_id: UUID) -> Centre:
     return centre
 
 
-def _fact(centre: Centre) -> dict[str, object]:
+def _fact(centre: Centre) -> dict[str, Any]:
     return {
         "centre_id": centre.id,
         "region": centre.region,

@@ -37,6 +37,8 @@ async def declare_volunteers(tx: Transaction, form: DeclareVolunteers, *, by: Pr
         before=latest["number"] if latest is not None else 0,
         declared_on=declared_on,
         source=form.source,
+        recorded_by=by.id,
+        recorded_at=now,
     )
     tx.insert(declaration)
     fact = VolunteersDeclared(

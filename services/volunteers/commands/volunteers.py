@@ -1,6 +1,7 @@
 """Volunteers: registered with their consent, accepted or not, pausing, returning, leaving."""
 
 from datetime import datetime
+from typing import Any
 from uuid import UUID
 
 from services.volunteers import domain
@@ -132,7 +133,7 @@ def _change(volunteer: Volunteer, was: str | None, reason: str | None, by: Princ
     )
 
 
-def _fact(volunteer: Volunteer, was: str | None) -> dict[str, object]:
+def _fact(volunteer: Volunteer, was: str | None) -> dict[str, Any]:
     return {
         "volunteer_id": volunteer.id,
         "centre_id": volunteer.centre_id,

@@ -12,10 +12,14 @@ router = _router("/v1", tags=["reference"])
 
 
 class Regions(BaseModel):
+    """All regions."""
+
     items: list[Region]
 
 
 class Directions(BaseModel):
+    """All directions."""
+
     items: list[Direction]
 
 

@@ -1,9 +1,10 @@
 """Volunteers: registration, decisions, look-up."""
 
-from collections.abc import Callable, Mapping
+from collections.abc import Callable
 from typing import Any, Literal
 from uuid import UUID
 
+from asyncpg import Record
 from fastapi import APIRouter, Request, Response, status
 
 from services.volunteers import commands, queries
@@ -47,7 +48,7 @@ _REGISTERING = (
 )
 
 
-def view(volunteer: Volunteer | Mapping[str, Any], seal: Seal) -> VolunteerView:
+def view(volunteer: Volunteer | Record, seal: Seal) -> VolunteerView:
     """A volunteer as staff see them: contacts opened, the IIN masked."""
     values = dict(volunteer.__dict__) if isinstance(volunteer, Volunteer) else dict(volunteer)
     for name in ("iin", "phone", "email"):
@@ -58,7 +59,7 @@ def view(volunteer: Volunteer | Mapping[str, Any], seal: Seal) -> VolunteerView:
     return VolunteerView.model_validate(values)
 
 
-def _sort_key(volunteer: Mapping[str, Any]) -> list[str]:
+def _sort_key(volunteer: Record) -> list[str]:
     return [volunteer["sort_key"], str(volunteer["id"])]
 
 

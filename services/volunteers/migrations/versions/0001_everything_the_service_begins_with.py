@@ -22,6 +22,8 @@ def upgrade() -> None:
         sa.Column("parent_id", sa.Uuid(), nullable=True),
         sa.Column("opened_on", sa.Date(), nullable=False),
         sa.Column("closed_on", sa.Date(), nullable=True),
+        sa.Column("changed_by", sa.String(), nullable=False),
+        sa.Column("changed_at", sa.DateTime(timezone=True), nullable=False),
         sa.CheckConstraint("closed_on >= opened_on", name="centre_days"),
         sa.ForeignKeyConstraint(
             ["parent_id"],
@@ -115,6 +117,8 @@ def upgrade() -> None:
         sa.Column("role", sa.String(), nullable=False),
         sa.Column("from_on", sa.Date(), nullable=False),
         sa.Column("until_on", sa.Date(), nullable=True),
+        sa.Column("changed_by", sa.String(), nullable=False),
+        sa.Column("changed_at", sa.DateTime(timezone=True), nullable=False),
         sa.CheckConstraint("until_on >= from_on", name="assignment_days"),
         sa.ForeignKeyConstraint(
             ["centre_id"],
@@ -133,6 +137,8 @@ def upgrade() -> None:
         sa.Column("before", sa.Integer(), nullable=False),
         sa.Column("declared_on", sa.Date(), nullable=False),
         sa.Column("source", sa.String(), nullable=False),
+        sa.Column("recorded_by", sa.String(), nullable=False),
+        sa.Column("recorded_at", sa.DateTime(timezone=True), nullable=False),
         sa.CheckConstraint("number >= 0", name="declaration_number"),
         sa.ForeignKeyConstraint(
             ["centre_id"],

@@ -1,0 +1,79 @@
+"""Makes up the passwords and keys that a system in containers is started with, and writes nothing but its output.
+
+`python -m deploy.credentials compose` prints an `.env` for Docker Compose; `python -m deploy.credentials kubernetes`
+prints Secrets for `kubectl create -f -`. Each run makes others: keep what the first one made.
+"""
+
+import json
+import secrets
+import string
+import sys
+import tempfile
+from base64 import b64encode
+from collections.abc import Mapping
+from pathlib import Path
+
+from deploy.local.installation import SERVICES
+from shared.access import keys
+
+_USAGE = "usage: python -m deploy.credentials compose|kubernetes"
+_SIGNING = keys.INTERNAL_PRIVATE
+
+
+def password() -> str:
+    """A password that needs no quoting in an address and begins with a letter: NATS reads digits as a number."""
+    return secrets.choice(string.ascii_letters) + secrets.token_urlsafe(24)
+
+
+def compose() -> str:
+    """The lines of an `.env` that answer all that `docker-compose.yml` asks for."""
+    names = ("POSTGRES", *(service.upper() for service in SERVICES), "NATS")
+    return "".join(f"ASAR_{name}_PASSWORD={password()}\n" for name in names)
+
+
+def kubernetes(*, postgres: str = "postgres", nats: str = "nats") -> str:
+    """A list of the Secrets that the manifests in `deploy/k8s` refer to, for servers at the given hosts."""
+    passwords = {service: password() for service in SERVICES}
+    nats_password = password()
+    made = {
+        "postgres": {"password": password(), **passwords},
+        "nats": {"password": nats_password, "url": f"nats://asar:{nats_password}@{nats}:4222"},
+        **_keys(),
+    }
+    for service, word in passwords.items():
+        made[f"{service}-database"] = {"url": f"postgresql://{service}:{word}@{postgres}:5432/{service}"}
+    items = [_secret(name, content) for name, content in made.items()]
+    return json.dumps({"apiVersion": "v1", "kind": "List", "items": items}, indent=1) + "\n"
+
+
+def _keys() -> dict[str, dict[str, str]]:
+    with tempfile.TemporaryDirectory() as folder:
+        keys.make_missing(Path(folder))
+        made = {file.name: file.read_text(encoding="ascii") for file in sorted(Path(folder).iterdir())}
+    # Only the gateway may sign: whoever holds this one speaks for everybody.
+    signing = {_SIGNING: made.pop(_SIGNING)}
+    return {"keys": made, "signing-key": signing}
+
+
+def _secret(name: str, content: Mapping[str, str]) -> dict[str, object]:
+    return {
+        "apiVersion": "v1",
+        "kind": "Secret",
+        "metadata": {"name": name, "namespace": "asar", "labels": {"app.kubernetes.io/part-of": "asar"}},
+        "type": "Opaque",
+        "data": {key: b64encode(text.encode()).decode() for key, text in content.items()},
+    }
+
+
+def main() -> None:
+    match sys.argv[1:]:
+        case ["compose"]:
+            sys.stdout.write(compose())
+        case ["kubernetes"]:
+            sys.stdout.write(kubernetes())
+        case _:
+            sys.exit(_USAGE)
+
+
+if __name__ == "__main__":
+    main()

@@ -1,0 +1,26 @@
+"""HTTP in, command or query out. Nothing is decided here."""
+
+from services.charity.routes import (
+    campaigns,
+    deliveries,
+    disbursements,
+    donations,
+    families,
+    funds,
+    reference,
+    tallies,
+)
+
+ROUTERS = [
+    # The hot ones first: each route is tried in turn.
+    donations.router,
+    deliveries.router,
+    families.router,
+    disbursements.router,
+    campaigns.router,
+    funds.router,
+    tallies.router,
+    reference.router,
+]
+
+__all__ = ["ROUTERS"]

@@ -1,0 +1,268 @@
+"""Families and their members."""
+
+from collections.abc import Sequence
+from datetime import date
+from typing import Annotated
+from uuid import UUID
+
+from fastapi import Query, Response, status
+
+from services.charity import commands, queries
+from services.charity.commands.families import IIN
+from services.charity.domain import (
+    CategoryUnknown,
+    CentreIsClosed,
+    CentreUnknown,
+    DecidedBeforeRegistered,
+    EndsBeforeItBegins,
+    FamilyNotFound,
+    MemberKnown,
+    MemberNotFound,
+    MembershipHasEnded,
+    StatusDoesNotAllow,
+)
+from services.charity.schemas import (
+    AddMember,
+    ArchiveFamily,
+    ArchiveFamilyRow,
+    EndMembership,
+    FamilyStatus,
+    FamilyView,
+    MemberView,
+    RegisterFamily,
+    VerifyFamily,
+    VerifyFamilyRow,
+)
+from services.charity.tables import Family, KnownCentre, Member
+from shared import batches
+from shared.access.doors import Caller, permits
+from shared.access.permissions import Permission
+from shared.batches import Batch, BatchAnswer, Repeated
+from shared.clock import Now
+from shared.database import Transaction
+from shared.errors import AlreadyExists
+from shared.paging import AskedPage, InvalidCursor, Page
+from shared.people import masked_iin
+from shared.problems import refusals
+from shared.requests import Sealing, Tx
+from shared.requests import router as _router
+from shared.sealed import Seal
+
+router = _router("/v1/families", tags=["families"])
+_VERIFIED_TODAY = VerifyFamily()
+_ARCHIVED_TODAY = ArchiveFamily()
+_LEFT_TODAY = EndMembership()
+
+
+def member_view(member: Member, seal: Seal) -> MemberView:
+    """A member with what identifies them, but for the IIN, which is masked."""
+
+    def text(name: str) -> str | None:
+        sealed = getattr(member, name)
+        return None if sealed is None else seal.open_text(sealed, place=f"member.{name}", row=member.id)
+
+    iin = text("iin")
+    return MemberView(
+        id=member.id,
+        full_name=text("full_name") or "",
+        born_on=date.fromisoformat(text("born_on") or ""),
+        iin=masked_iin(iin) if iin else None,
+        relation=member.relation,
+        categories=member.categories,
+        from_on=member.from_on,
+        until_on=member.until_on,
+    )
+
+
+def view(family: Family, members: Sequence[Member], seal: Seal) -> FamilyView:
+    def text(name: str) -> str | None:
+        sealed = getattr(family, name)
+        return None if sealed is None else seal.open_text(sealed, place=f"family.{name}", row=family.id)
+
+    return FamilyView(
+        id=family.id,
+        version=family.version,
+        number=family.number,
+        status=family.status,
+        centre_id=family.centre_id,
+        region=family.region,
+        lives_in=family.lives_in,
+        address=text("address"),
+        referred_by=text("referred_by"),
+        categories=family.categories,
+        registered_on=family.registered_on,
+        recorded_at=family.recorded_at,
+        members=[member_view(member, seal) for member in members],
+    )
+
+
+async def _view(tx: Transaction, family: Family, seal: Seal) -> FamilyView:
+    # What was just gathered must be seen.
+    await tx.flush()
+    return view(family, (await queries.members_of_families(tx, [family.id])).get(family.id, ()), seal)
+
+
+@router.post(
+    "",
+    status_code=status.HTTP_201_CREATED,
+    responses=refusals(CategoryUnknown, CentreUnknown, CentreIsClosed, MemberKnown, AlreadyExists),
+    dependencies=[permits(Permission.WRITE_FAMILIES)],
+)
+async def register_family(
+    form: RegisterFamily, response: Response, tx: Tx, seal: Sealing, caller: Caller, now: Now
+) -> FamilyView:
+    """Write a family down, as a draft. The same request again answers 200 with the same family."""
+    family, new = await commands.register_family(tx, form, by=caller, seal=seal, now=now)
+    response.status_code = status.HTTP_201_CREATED if new else status.HTTP_200_OK
+    response.headers["Location"] = f"/v1/families/{family.id}"
+    return await _view(tx, family, seal)
+
+
+@router.post(
+    "/batches",
+    status_code=status.HTTP_207_MULTI_STATUS,
+    response_model=BatchAnswer,
+    dependencies=[permits(Permission.WRITE_FAMILIES)],
+)
+async def register_families(batch: Batch[RegisterFamily], tx: Tx, seal: Sealing, caller: Caller, now: Now) -> Response:
+    """Write up to 500 families down; each row has its own answer."""
+    known_iins: set[bytes] = set()
+
+    async def look_up(rows: list[RegisterFamily]) -> None:
+        nonlocal known_iins
+        await tx.load(KnownCentre, [row.centre_id for row in rows])
+        await tx.load(Family, [row.id for row in rows if row.id is not None])
+        iins = [member.iin for row in rows for member in row.members if member.iin is not None]
+        known_iins = await queries.known_iins(tx, [seal.index(iin, place=IIN) for iin in iins])
+
+    async def register_one(form: RegisterFamily) -> UUID | Repeated:
+        family, new = await commands.register_family(tx, form, by=caller, seal=seal, now=now, known_iins=known_iins)
+        return family.id if new else Repeated(family.id)
+
+    return await batches.run(tx, batch, RegisterFamily, register_one, prepare=look_up)
+
+
+@router.get("", responses=refusals(InvalidCursor), dependencies=[permits(Permission.READ_FAMILIES)])
+async def list_families(
+    tx: Tx,
+    page: AskedPage,
+    seal: Sealing,
+    centre_id: UUID | None = None,
+    status: FamilyStatus | None = None,
+    number: Annotated[int | None, Query(ge=1)] = None,
+) -> Page[FamilyView]:
+    """Families, of one centre or all."""
+    found = await queries.list_families(tx, page, centre_id=centre_id, status=status, number=number)
+    chosen = page.page(found, lambda family: [str(family.id)])
+    members = await queries.members_of_families(tx, [family.id for family in chosen.items])
+    return Page(items=[view(f, members.get(f.id, ()), seal) for f in chosen.items], next=chosen.next)
+
+
+@router.get("/{family_id}", responses=refusals(FamilyNotFound), dependencies=[permits(Permission.READ_FAMILIES)])
+async def read_family(family_id: UUID, tx: Tx, seal: Sealing) -> FamilyView:
+    """One family, with all who belong or belonged to it."""
+    family = await tx.get(Family, family_id)
+    if family is None:
+        raise FamilyNotFound
+    return view(family, (await queries.members_of_families(tx, [family_id])).get(family_id, ()), seal)
+
+
+@router.post(
+    "/{family_id}/verifications",
+    responses=refusals(FamilyNotFound, StatusDoesNotAllow, DecidedBeforeRegistered),
+    dependencies=[permits(Permission.WRITE_FAMILIES)],
+)
+async def verify_family(
+    family_id: UUID, tx: Tx, seal: Sealing, caller: Caller, now: Now, form: VerifyFamily = _VERIFIED_TODAY
+) -> FamilyView:
+    """Note that somebody has made sure that the family is in need."""
+    return await _view(tx, await commands.verify_family(tx, family_id, form, by=caller, now=now), seal)
+
+
+@router.post(
+    "/verifications/batches",
+    status_code=status.HTTP_207_MULTI_STATUS,
+    response_model=BatchAnswer,
+    dependencies=[permits(Permission.WRITE_FAMILIES)],
+)
+async def verify_families(batch: Batch[VerifyFamilyRow], tx: Tx, caller: Caller, now: Now) -> Response:
+    """Verify up to 500 families; each row has its own answer."""
+    sizes: dict[UUID, int] = {}
+
+    async def look_up(rows: list[VerifyFamilyRow]) -> None:
+        nonlocal sizes
+        sizes = await _locked_sizes(tx, [row.family_id for row in rows])
+
+    async def verify_one(row: VerifyFamilyRow) -> UUID:
+        size = sizes.get(row.family_id, 0)
+        return (await commands.verify_family(tx, row.family_id, row, by=caller, now=now, members=size)).id
+
+    return await batches.run(tx, batch, VerifyFamilyRow, verify_one, prepare=look_up, status=status.HTTP_200_OK)
+
+
+@router.post(
+    "/{family_id}/archivals",
+    responses=refusals(FamilyNotFound, StatusDoesNotAllow, DecidedBeforeRegistered),
+    dependencies=[permits(Permission.WRITE_FAMILIES)],
+)
+async def archive_family(
+    family_id: UUID, tx: Tx, seal: Sealing, caller: Caller, now: Now, form: ArchiveFamily = _ARCHIVED_TODAY
+) -> FamilyView:
+    """Note that the family is not looked after any more."""
+    return await _view(tx, await commands.archive_family(tx, family_id, form, by=caller, now=now), seal)
+
+
+@router.post(
+    "/archivals/batches",
+    status_code=status.HTTP_207_MULTI_STATUS,
+    response_model=BatchAnswer,
+    dependencies=[permits(Permission.WRITE_FAMILIES)],
+)
+async def archive_families(batch: Batch[ArchiveFamilyRow], tx: Tx, caller: Caller, now: Now) -> Response:
+    """Archive up to 500 families; each row has its own answer."""
+    sizes: dict[UUID, int] = {}
+
+    async def look_up(rows: list[ArchiveFamilyRow]) -> None:
+        nonlocal sizes
+        sizes = await _locked_sizes(tx, [row.family_id for row in rows])
+
+    async def archive_one(row: ArchiveFamilyRow) -> UUID:
+        size = sizes.get(row.family_id, 0)
+        return (await commands.archive_family(tx, row.family_id, row, by=caller, now=now, members=size)).id
+
+    return await batches.run(tx, batch, ArchiveFamilyRow, archive_one, prepare=look_up, status=status.HTTP_200_OK)
+
+
+@router.post(
+    "/{family_id}/members",
+    status_code=status.HTTP_201_CREATED,
+    responses=refusals(FamilyNotFound, StatusDoesNotAllow, CategoryUnknown, MemberKnown, AlreadyExists),
+    dependencies=[permits(Permission.WRITE_FAMILIES)],
+)
+async def add_member(family_id: UUID, form: AddMember, tx: Tx, seal: Sealing, caller: Caller, now: Now) -> MemberView:
+    """Add a person to a family."""
+    return member_view(await commands.add_member(tx, family_id, form, by=caller, seal=seal, now=now), seal)
+
+
+@router.post(
+    "/{family_id}/members/{member_id}/endings",
+    responses=refusals(FamilyNotFound, MemberNotFound, MembershipHasEnded, EndsBeforeItBegins),
+    dependencies=[permits(Permission.WRITE_FAMILIES)],
+)
+async def end_membership(
+    family_id: UUID,
+    member_id: UUID,
+    tx: Tx,
+    seal: Sealing,
+    caller: Caller,
+    now: Now,
+    form: EndMembership = _LEFT_TODAY,
+) -> MemberView:
+    """Note that a person does not belong to the family any more."""
+    return member_view(await commands.end_membership(tx, family_id, member_id, form, by=caller, now=now), seal)
+
+
+async def _locked_sizes(tx: Transaction, family_ids: list[UUID]) -> dict[UUID, int]:
+    """How many belong to each family, once all are locked: nobody joins in between."""
+    await tx.load(Family, family_ids, lock=True)
+    return await queries.sizes_of_families(tx, family_ids)
