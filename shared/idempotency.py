@@ -5,6 +5,7 @@ one row and no round trip, and a repeat that races it waits for it and then hear
 """
 
 import hashlib
+import re
 from dataclasses import dataclass
 from datetime import datetime
 
@@ -19,6 +20,8 @@ HEADER = "idempotency-key"
 REPLAYED = {"Idempotency-Replayed": "true"}
 KEEP_DAYS = 3
 _PLACE = "idempotency.body"
+# The draft's structured string `"abc"` and the bare abc are the same key.
+_KEY = re.compile(r'(?P<quote>"?)(?P<key>[!-~]{1,255})(?P=quote)')
 _STORED = (
     "SELECT fingerprint, status, location, body FROM idempotency WHERE principal = $1 AND operation = $2 AND key = $3"
 )
@@ -96,10 +99,9 @@ async def attempt_of(request: Request, *, principal: str, operation: str, requir
         if required:
             raise IdempotencyKeyMissing
         return None
-    # The draft's structured string `"abc"` and the bare abc are the same key.
-    key = key[1:-1] if len(key) > 2 and key[0] == key[-1] == '"' else key
-    if not 1 <= len(key) <= 255 or not all("!" <= character <= "~" for character in key):
+    written = _KEY.fullmatch(key)
+    if written is None:
         raise IdempotencyKeyUnusable
     digest = hashlib.sha256(f"{request.method} {request.url.path}?{request.url.query}\n".encode())
     digest.update(await request.body())
-    return Attempt(principal, operation, key, digest.digest())
+    return Attempt(principal, operation, written["key"], digest.digest())

@@ -13,6 +13,7 @@ from shared.forms import Text
 _TWELVE_DIGITS = re.compile(r"[0-9]{12}")
 _FIRST_PASS = (1, 2, 3, 4, 5, 6, 7, 8, 9, 10, 11)
 _SECOND_PASS = (3, 4, 5, 6, 7, 8, 9, 10, 11, 1, 2)
+_NO_DIGIT = 10
 
 ALPHABET = "аәбвгғдеёжзийкқлмнңоөпрстуұүфхһцчшщъыіьэюя"
 """The 42 letters of the Kazakh Cyrillic alphabet, in order."""
@@ -31,7 +32,7 @@ def check_digit(first_eleven: str) -> int | None:
     digits = [int(d) for d in first_eleven]
     for weights in (_FIRST_PASS, _SECOND_PASS):
         remainder = sum(d * w for d, w in zip(digits, weights, strict=True)) % 11
-        if remainder < 10:
+        if remainder != _NO_DIGIT:
             return remainder
     return None
 

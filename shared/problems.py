@@ -188,5 +188,6 @@ def install(app: FastAPI) -> None:
 
 
 def _plain(status: int, title: str | None = None) -> Problem:
-    code, standard = _OF_STATUS.get(status, ("internal" if status >= _SERVER_ERROR else f"http-{status}", "The request failed."))
+    unnamed = "internal" if status >= _SERVER_ERROR else f"http-{status}"
+    code, standard = _OF_STATUS.get(status, (unnamed, "The request failed."))
     return Problem(type=f"/problems/{code}", title=title or standard, status=status, code=code)

@@ -5,6 +5,7 @@ import contextlib
 import signal
 import sys
 from collections.abc import AsyncGenerator, Awaitable, Callable, Sequence
+from functools import lru_cache
 from pathlib import Path
 from typing import Any
 
@@ -12,15 +13,16 @@ import alembic.command
 import alembic.config
 import uvicorn
 import uvloop
+from alembic.script import ScriptDirectory
 from fastapi import FastAPI
 from sqlalchemy import MetaData
 from starlette.types import ASGIApp
 
-from shared import clock, health, problems, telemetry
+from shared import health, problems, telemetry
 from shared.access.token import Verifier
-from shared.batches import ROWS_MAX
 from shared.database import CONNECTION_LOST, Database, DatabaseUnavailable, Transaction
 from shared.idempotency import KEEP_DAYS
+from shared.messaging import audit
 from shared.messaging.connection import Bus
 from shared.messaging.consumer import Consumer
 from shared.messaging.relay import Relay, hint_subject
@@ -30,15 +32,13 @@ from shared.settings import Settings
 from shared.telemetry import log
 
 BODY_BYTES_MAX = 4 * 1024 * 1024
-GRACE_S = 8
+GRACE_S = 6
 PARTS = ("api", "relay", "consume")
 WORKER = ("relay", "consume")
 """Everything but the web server's requests, where those are to scale and to fail by themselves."""
 
 Job = Callable[[Transaction], Awaitable[int]]
-"""A command that the passing of time demands; returns how much it did, and is called again at once while that is > 0."""
-
-assert ROWS_MAX * 8 * 1024 <= BODY_BYTES_MAX, "a full batch of ordinary rows must fit"
+"""A command that the passing of time demands; returns how much it did, and is called at once again if that is > 0."""
 
 
 class Process:
@@ -93,8 +93,22 @@ class Process:
 
     @contextlib.asynccontextmanager
     async def _lifespan(self, _: FastAPI) -> AsyncGenerator[None]:
-        async with self.resources():
+        async with self.resources(), self._working():
             yield
+
+    @contextlib.asynccontextmanager
+    async def _working(self) -> AsyncGenerator[None]:
+        """What runs beside the web server. It begins once the database answers and ends before that is closed."""
+        if not self.running:
+            yield
+            return
+        working = asyncio.create_task(self._work(), name="background")
+        try:
+            yield
+        finally:
+            working.cancel()
+            await asyncio.gather(working, return_exceptions=True)
+            await self.bus.close()
 
     @contextlib.asynccontextmanager
     async def resources(self) -> AsyncGenerator[None]:
@@ -171,24 +185,18 @@ class Process:
 
     async def _serve(self, application: Callable[[], ASGIApp], parts: tuple[str, ...]) -> None:
         self.running = parts
-        async with contextlib.AsyncExitStack() as stack:
-            server = Server(application(), self.settings)
-            # The pool is opened by the server's lifespan; the other parts wait for it.
-            tasks = [asyncio.create_task(self._background(parts, server), name="background")]
-            stack.push_async_callback(self.bus.close)
-            stack.push_async_callback(_cancel, tasks)
-            await server.serve()
+        # Told to stop while it waits for the database, the server is cancelled.
+        with contextlib.suppress(asyncio.CancelledError):
+            await Server(application(), self.settings).serve()
 
-    async def _background(self, parts: tuple[str, ...], server: "Server") -> None:
-        while not server.started:
-            await asyncio.sleep(0.01)
+    async def _work(self) -> None:
         async with asyncio.TaskGroup() as group:
-            if self.relay is not None and "relay" in parts:
+            if self.relay is not None and "relay" in self.running:
                 self.database.on_announced = self.relay.wake
                 group.create_task(_for_ever(self.relay.run))
             elif self.relay is not None:
                 group.create_task(self._hint())
-            if "consume" in parts:
+            if "consume" in self.running:
                 group.create_task(_for_ever(self.consume))
                 for every_s, job in self.jobs.items():
                     group.create_task(self._regularly(every_s, job))
@@ -218,7 +226,7 @@ class Process:
                 while done:
                     async with self.database.transaction() as tx:
                         done = await job(tx)
-            except Exception as error:  # the edge of the loop: the next turn tries again
+            except Exception as error:  # noqa: BLE001  # the edge of the loop: the next turn tries again
                 log.warning("job failed", job=getattr(job, "__name__", "job"), error=type(error).__name__)
 
     async def _forget_answers(self, tx: Transaction) -> int:
@@ -243,8 +251,6 @@ class Process:
                 await self.bus.close()
 
     async def _audit(self) -> None:
-        from shared.messaging import audit
-
         lost = await audit.republish_missing(self.service, self.database, self.bus.client) if self.relay else 0
         print(f"{self.service}: {lost} messages were missing in the stream{' and are sent again' if lost else ''}")
 
@@ -290,10 +296,16 @@ class Server(uvicorn.Server):
 
     @contextlib.contextmanager
     def capture_signals(self) -> Any:
-        # uvicorn raises the captured signal again at its end, which would cut our own clean-up short.
-        loop = asyncio.get_running_loop()
+        # uvicorn raises the captured signal again at its end, so that a stop that was asked for looks like a crash.
+        loop, serving = asyncio.get_running_loop(), asyncio.current_task()
+
+        def stop(number: int) -> None:
+            self.handle_exit(number, None)
+            if not self.started and serving is not None:
+                serving.cancel()
+
         for number in (signal.SIGINT, signal.SIGTERM):
-            loop.add_signal_handler(number, self.handle_exit, number, None)
+            loop.add_signal_handler(number, stop, number)
         yield
 
 
@@ -302,22 +314,13 @@ async def _for_ever(work: Callable[[], Awaitable[None]]) -> None:
     while True:
         try:
             await work()
-            return
-        except Exception as error:  # a part must not fall silent while the others live
+        except Exception as error:  # noqa: BLE001  # a part must not fall silent while the others live
             log.error("part failed and begins again", part=getattr(work, "__qualname__", "?"), error=repr(error))
             await asyncio.sleep(1)
+        else:
+            return
 
 
-async def _cancel(tasks: list["asyncio.Task[None]"]) -> None:
-    for task in tasks:
-        task.cancel()
-    await asyncio.gather(*tasks, return_exceptions=True)
-
-
+@lru_cache
 def _heads(migrations: Path) -> set[str]:
-    from alembic.script import ScriptDirectory
-
     return set(ScriptDirectory(str(migrations)).get_heads())
-
-
-__all__ = ["Process", "Server", "clock"]

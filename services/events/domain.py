@@ -83,6 +83,10 @@ class FutureEvent(Conflict):
     """The event has not begun yet."""
 
 
+class EventIsCounted(Conflict):
+    """Those who came were counted already, so the event stays on its day."""
+
+
 class ShiftOutsideEvent(RuleBroken):
     """A shift lies within its event's time, give or take a day."""
 

@@ -56,7 +56,7 @@ class DomainEvent(BaseModel):
 
 
 class Message(BaseModel, Generic[Data]):
-    """A CloudEvents 1.0 event as it travels. `subject` is the aggregate, `aggregateversion` its version after the fact."""
+    """A CloudEvents 1.0 event as it travels. Its `subject` is the aggregate, in its version after the fact."""
 
     model_config = ConfigDict(frozen=True)
 

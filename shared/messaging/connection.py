@@ -1,6 +1,7 @@
 """The connection to NATS: keeps trying for ever, notices a silent server within seconds."""
 
 import asyncio
+import contextlib
 from collections.abc import Callable
 
 import nats
@@ -68,12 +69,10 @@ class Bus:
         )
 
     async def close(self) -> None:
-        if not self._client.is_closed and self._client.is_connected:
-            try:
-                await asyncio.wait_for(self._client.drain(), timeout=3)
-            except (OSError, nats.errors.Error):
-                await self._client.close()
-        else:
+        if self._client.is_connected:
+            with contextlib.suppress(OSError, nats.errors.Error):
+                await asyncio.wait_for(self._client.drain(), timeout=1)
+        if self._opened:
             await self._client.close()
 
     async def _disconnected(self) -> None:

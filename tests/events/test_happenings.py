@@ -123,6 +123,19 @@ async def test_an_event_does_not_move_away_from_its_shifts(events: ServiceUnderT
     assert (answer.status_code, answer.json()["code"]) == (422, "shift-outside-event")
 
 
+async def test_an_event_whose_guests_were_counted_stays_on_its_day(events: ServiceUnderTest, event: Make) -> None:
+    event_id = await event()
+    await events.post("/v1/headcounts", {"event_id": event_id, "helpers": 5, "guests": 40, "counted_by": "Үйлестіруші"})
+    later = factories.plan(starts_at="2021-06-09T12:00:00+06:00")
+    next_day = factories.plan(starts_at="2021-06-10T10:00:00+06:00", ends_at="2021-06-10T12:00:00+06:00")
+
+    same_day = await events.client.put(f"/v1/events/{event_id}", json=later)
+    moved = await events.client.put(f"/v1/events/{event_id}", json=next_day)
+
+    assert same_day.status_code == 200
+    assert (moved.status_code, moved.json()["code"]) == (409, "event-is-counted")
+
+
 async def test_a_held_event_is_not_changed(events: ServiceUnderTest, event: Make) -> None:
     event_id = await event()
     await events.post(f"/v1/events/{event_id}/holdings", {})

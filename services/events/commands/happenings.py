@@ -59,6 +59,7 @@ async def change_event(tx: Transaction, event_id: UUID, form: ChangeEvent, *, by
         EventNotFound, EndsBeforeItBegins, EventTooLong, FormatUnknown, CampaignUnknown
         StatusDoesNotAllow: it was held or cancelled.
         ShiftOutsideEvent: one of its shifts would be.
+        EventIsCounted: it would move to another day.
     """
     event = await _locked(tx, event_id)
     domain.require_status(event.status, _CHANGEABLE)
@@ -71,6 +72,9 @@ async def change_event(tx: Transaction, event_id: UUID, form: ChangeEvent, *, by
             Span(shifts["starts_at"], shifts["ends_at"]), event=Span(form.starts_at, form.ends_at)
         )
     was_on, was_campaign_id = civil_day(event.starts_at), event.campaign_id
+    # A headcount counts for the event's day, and has been announced for it.
+    if civil_day(form.starts_at) != was_on and await tx.fetch(queries.LATEST_HEADCOUNTS, events=[event_id]):
+        raise domain.EventIsCounted(pointer="/starts_at")
     for name, value in _plan(form).items():
         setattr(event, name, value)
     _change(tx, event, by, now)

@@ -11,6 +11,7 @@ from services.events.domain import (
     CentreIsClosed,
     CentreUnknown,
     EndsBeforeItBegins,
+    EventIsCounted,
     EventNotFound,
     EventTooLong,
     FormatUnknown,
@@ -117,7 +118,7 @@ async def read_event(event_id: UUID, tx: Tx, caller: Caller) -> EventView:
 
 @router.put(
     "/{event_id}",
-    responses=refusals(EventNotFound, StatusDoesNotAllow, ShiftOutsideEvent, *_PLANNING),
+    responses=refusals(EventNotFound, StatusDoesNotAllow, ShiftOutsideEvent, EventIsCounted, *_PLANNING),
     dependencies=[permits(Permission.WRITE_EVENTS)],
 )
 async def change_event(event_id: UUID, form: ChangeEvent, tx: Tx, caller: Caller, now: Now) -> EventView:
