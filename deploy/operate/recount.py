@@ -7,7 +7,7 @@ cannot be added up, so it is counted once for each scope and stretch of time.
 from collections import defaultdict
 from collections.abc import Iterable, Mapping
 from datetime import date
-from typing import Any
+from typing import Any, TypeAlias
 
 import asyncpg
 
@@ -124,6 +124,8 @@ LEDGER = {
     ),
 }
 
+Connection: TypeAlias = "asyncpg.Connection[asyncpg.Record]"
+
 Figures = dict[str, dict[date, dict[str, int]]]
 """Scope → civil day → figure → amount."""
 Distinct = dict[tuple[str, str, date], dict[str, int]]
@@ -140,7 +142,7 @@ def scopes_of(region: str | None, centre_id: Any, campaign_id: Any) -> list[str]
     return scopes
 
 
-async def daily(connections: Mapping[str, asyncpg.Connection[asyncpg.Record]]) -> Figures:
+async def daily(connections: Mapping[str, Connection]) -> Figures:
     """Every additive figure, by scope and day."""
     figures: Figures = defaultdict(lambda: defaultdict(lambda: defaultdict(int)))
     for service, statements in DAILY.items():
@@ -153,7 +155,7 @@ async def daily(connections: Mapping[str, asyncpg.Connection[asyncpg.Record]]) -
     return figures
 
 
-async def distinct(charity: asyncpg.Connection[asyncpg.Record]) -> Distinct:
+async def distinct(charity: Connection) -> Distinct:
     """Distinct families and people, by scope and stretch of time."""
     numbers: Distinct = defaultdict(dict)
     for figure, (who, join) in _WHO.items():
@@ -165,6 +167,6 @@ async def distinct(charity: asyncpg.Connection[asyncpg.Record]) -> Distinct:
     return numbers
 
 
-async def ledger(charity: asyncpg.Connection[asyncpg.Record]) -> Iterable[str]:
+async def ledger(charity: Connection) -> Iterable[str]:
     """What is wrong with the ledger, in words."""
     return [f"{what}: {row[0]}" for what, statement in LEDGER.items() for row in await charity.fetch(statement)]

@@ -13,6 +13,7 @@ from pathlib import Path
 
 import asyncpg
 import nats
+import nats.errors
 from nats.aio.client import Client
 from pydantic import BaseModel
 from rich.console import Console, ConsoleOptions, RenderResult
@@ -20,6 +21,7 @@ from rich.console import Console, ConsoleOptions, RenderResult
 from deploy.local.installation import Installation
 from deploy.local.refusals import CannotRun
 from deploy.operate import recount
+from deploy.operate.recount import Connection
 from services.charity.consumers import consumer as charity_consumer
 from services.events.consumers import consumer as events_consumer
 from services.gateway import queries
@@ -34,8 +36,6 @@ from shared.messaging.topology import PUBLISHERS
 
 DEADLINE_S = 120.0
 SHOWN_MAX = 50
-Connection = asyncpg.Connection[asyncpg.Record]
-
 _LISTENERS = {"volunteers": volunteers_consumer, "events": events_consumer, "charity": charity_consumer}
 
 
@@ -111,7 +111,9 @@ async def _connected(urls: Mapping[str, str], nats_url: str) -> AsyncGenerator[t
         for service, url in urls.items():
             connections[service] = await asyncpg.connect(url, timeout=5)
             stack.push_async_callback(connections[service].close)
-        client = await nats.connect(nats_url, max_reconnect_attempts=2, connect_timeout=3)
+        client: Client = await nats.connect(  # pyright: ignore[reportUnknownMemberType]  # its options are untyped
+            nats_url, max_reconnect_attempts=2, connect_timeout=3
+        )
         stack.push_async_callback(client.close)
         yield connections, client
 
@@ -192,7 +194,7 @@ def _last_of_month(first: date) -> date:
 
 def _counted(by_day: Mapping[date, Mapping[str, int]], period: Period) -> dict[str, int]:
     """Stocks as at the end of the period, flows within it, by plain addition."""
-    numbers = dict.fromkeys((*STOCKS, *FLOWS), 0)
+    numbers: dict[str, int] = dict.fromkeys((*STOCKS, *FLOWS), 0)
     for day, amounts in by_day.items():
         if period.end is not None and day > period.end:
             continue
@@ -234,7 +236,8 @@ async def _compare_messages(connections: Mapping[str, Connection], client: Clien
 async def _compare_inbox(
     connection: Connection, schema: str, listener: str, announced: dict[str, int], report: Report
 ) -> None:
-    applied: dict[str, int] = dict(await connection.fetch(f"SELECT aggregate, version FROM {schema}inbox"))  # noqa: S608
+    rows = await connection.fetch(f"SELECT aggregate, version FROM {schema}inbox")  # noqa: S608
+    applied: dict[str, int] = {row["aggregate"]: row["version"] for row in rows}
     for aggregate, version in announced.items():
         if applied.get(aggregate, 0) != version:
             report.differences.append(

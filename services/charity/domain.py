@@ -146,7 +146,7 @@ class MembershipHasEnded(Conflict):
     """This person has left the family already."""
 
 
-class NotAMember(RuleBroken):
+class NotOfTheFamily(RuleBroken):
     """Only people who belonged to the family on that day can be helped with it."""
 
 
@@ -282,7 +282,7 @@ def helped(members: Iterable[SomeMember], chosen: Iterable[UUID] | None, *, on: 
     """The members whom a delivery helps: the chosen ones, or all who belong to the family on that day.
 
     Raises:
-        NotAMember, NobodyToHelp
+        NotOfTheFamily, NobodyToHelp
     """
     there = {member.id: member for member in present(members, on=on)}
     if chosen is None:
@@ -291,7 +291,7 @@ def helped(members: Iterable[SomeMember], chosen: Iterable[UUID] | None, *, on: 
         return list(there.values())
     wanted = set(chosen)
     if not wanted <= there.keys():
-        raise NotAMember(pointer="/member_ids")
+        raise NotOfTheFamily(pointer="/member_ids")
     return [member for identity, member in there.items() if identity in wanted]
 
 

@@ -1,5 +1,6 @@
 """What the dashboard counts, in plain functions: scopes, periods, which figure a fact changes."""
 
+import re
 from collections.abc import Iterable
 from dataclasses import dataclass
 from datetime import date, timedelta
@@ -51,8 +52,15 @@ class PeriodBackwards(RuleBroken):
     """The period must not end before it begins."""
 
 
+class DayUnreadable(RuleBroken):
+    """A day is written like 2026-11-22."""
+
+
 class MessageUnknown(NotFound):
     """No message with that id is kept here; begin without `after`."""
+
+
+_DAY = re.compile(r"[0-9]{4}-[0-9]{2}-[0-9]{2}")
 
 
 @dataclass(frozen=True)
@@ -92,6 +100,29 @@ class Period:
     def __post_init__(self) -> None:
         if self.start is not None and self.end is not None and self.end < self.start:
             raise PeriodBackwards(pointer="/to")
+
+    @classmethod
+    def parse(cls, start: str | None, end: str | None) -> "Period":
+        """From the words of an address; empty is open.
+
+        Raises:
+            DayUnreadable, PeriodBackwards
+        """
+        return cls(_day(start, "/from"), _day(end, "/to"))
+
+    def stands_at(self, *, today: date) -> date:
+        """The day at whose end stocks are counted: of a period with an open end, today."""
+        return self.end or today
+
+
+def _day(text: str | None, pointer: str) -> date | None:
+    if not text:
+        return None
+    try:
+        # `fromisoformat` alone takes other forms as well, such as 20261122.
+        return date.fromisoformat(text if _DAY.fullmatch(text) else "")
+    except ValueError:
+        raise DayUnreadable(pointer=pointer) from None
 
 
 def scopes_of(region: str | None, centre_id: UUID | None, campaign_id: UUID | None) -> list[str]:
@@ -149,6 +180,11 @@ def cover(period: Period, *, today: date) -> list[Span]:
 def is_registered(status: str | None) -> bool:
     """Officially registered are the approved and the active."""
     return status in ("approved", "active")
+
+
+def unless_small(number: int) -> int | None:
+    """A number of people, unless it is so small that it might point at a family."""
+    return number if number >= SMALL_CELL else None
 
 
 def hidden(figures: dict[str, int | None], names: Iterable[str]) -> list[str]:

@@ -20,9 +20,13 @@ from shared.database import Transaction
 Key = tuple[str, str, Any]
 """Scope, stretch, first day."""
 
+# ON CONFLICT DO NOTHING would use up a number for everyone who has one already, and bitmaps like theirs dense.
 _NUMBERED = """
 WITH asked AS (SELECT DISTINCT id FROM unnest($1::uuid[]) AS id),
-     made AS (INSERT INTO member (id) SELECT id FROM asked ON CONFLICT (id) DO NOTHING RETURNING id, number)
+     made AS (
+         INSERT INTO member (id) SELECT id FROM asked
+         WHERE NOT EXISTS (SELECT FROM member AS known WHERE known.id = asked.id) RETURNING id, number
+     )
 SELECT id, number FROM made UNION ALL SELECT member.id, member.number FROM member JOIN asked USING (id)
 """
 _SETS = """
@@ -61,7 +65,7 @@ class HelpedSets:
         # A delivery that is voided in the page that made it never gets to stand.
         voided = {fact.delivery_id for fact in self._voided}
         for fact in self._made:
-            family, people = numbers[fact.family_id], [numbers[i] for i in fact.person_ids]
+            family, people = numbers[fact.family_id], {numbers[i] for i in fact.person_ids}
             for key in keys_of(fact):
                 sets.families[key].add(family)
                 sets.people[key].update(people)

@@ -46,11 +46,41 @@ def tick(
     )
 
 
+# Generations fold one after the other, since their consumer has one name; so the order of positions is that of commits,
+# and who follows the feed never sees a gap that fills later. What another generation has kept is kept already.
+_KEEP = """
+WITH given AS (
+    SELECT * FROM unnest($1::text[], $2::text[], $3::timestamptz[], $4::text[])
+    WITH ORDINALITY AS given(message_id, type, recorded_at, body, place)
+), fed AS (
+    INSERT INTO public.feed (message_id, type, recorded_at, body)
+    SELECT message_id, type, recorded_at, body FROM given
+    WHERE NOT EXISTS (SELECT FROM public.feed AS known WHERE known.message_id = given.message_id)
+    ORDER BY place ON CONFLICT (message_id) DO NOTHING
+)
+INSERT INTO progress (id, revision, as_of) SELECT 1, count(*), max(recorded_at) FROM given
+ON CONFLICT (id) DO UPDATE
+SET revision = progress.revision + excluded.revision, as_of = greatest(progress.as_of, excluded.as_of)
+"""
+
+
+class Kept:
+    """The messages of a page, for those who follow; with them the read model's revision moves on."""
+
+    def __init__(self) -> None:
+        self._rows: list[tuple[str, str, datetime, str]] = []
+
+    def add(self, delivery: Delivery) -> None:
+        recorded_at = datetime.fromisoformat(orjson.loads(delivery.body)["time"])
+        self._rows.append((delivery.message_id, delivery.type, recorded_at, delivery.body))
+
+    async def settle(self, tx: Transaction) -> None:
+        await tx.sql(_KEEP, *map(list, zip(*self._rows, strict=True)))
+
+
 async def keep(tx: Transaction, delivery: Delivery) -> None:
-    """Keep every message for those who follow, in the order of application."""
-    recorded_at = datetime.fromisoformat(orjson.loads(delivery.body)["time"])
-    kept = {"message_id": delivery.message_id, "type": delivery.type, "recorded_at": recorded_at, "body": delivery.body}
-    tx.insert_values("feed", kept)
+    """Keep every message, in the order of application."""
+    tx.settle(Kept).add(delivery)
 
 
 # --- volunteers -------------------------------------------------------------------------------------------------------
@@ -80,13 +110,21 @@ async def open_centre(tx: Transaction, message: Message[volunteers.CentreOpened]
     tick(tx, message, fact.opened_on)
 
 
+_CLOSED_ON = "SELECT closed_on FROM centre WHERE id = $1"
+
+
 async def change_centre(tx: Transaction, message: Message[volunteers.CentreChanged]) -> None:
-    """Another kind restates the past: the centre has been that from its first day."""
+    """Another kind restates the past: the centre has been that from its first day to its last."""
     fact = message.data
-    _remember_centre(tx, fact)
+    # It may have been closed in this very page.
+    await tx.flush()
+    [[closed_on]] = await tx.sql(_CLOSED_ON, fact.centre_id)
+    _remember_centre(tx, fact, closed_on=closed_on)
     was, now = _centre_figure(fact.was_kind), _centre_figure(fact.kind)
     if was != now:
         count(tx, fact, fact.opened_on, **{was: -1, now: 1})
+        if closed_on is not None:
+            count(tx, fact, closed_on + timedelta(days=1), **{was: 1, now: -1})
 
 
 async def close_centre(tx: Transaction, message: Message[volunteers.CentreClosed]) -> None:
@@ -211,7 +249,9 @@ async def make_delivery(tx: Transaction, message: Message[charity.DeliveryMade])
     fact = message.data
     count(tx, fact, fact.on, campaign_id=fact.campaign_id, deliveries=1)
     tx.settle(HelpedSets).add(fact)
-    tick(tx, message, fact.on, campaign_id=fact.campaign_id, number=len(fact.person_ids))
+    # How many were helped is withheld where it is small, here as in the figures.
+    people = domain.unless_small(len(fact.person_ids))
+    tick(tx, message, fact.on, campaign_id=fact.campaign_id, number=people)
 
 
 async def void_delivery(tx: Transaction, message: Message[charity.DeliveryVoided]) -> None:

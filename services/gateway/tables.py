@@ -12,7 +12,7 @@ from sqlmodel import DateTime, Field, SQLModel
 
 from shared.messaging.tables import remember_answers, remember_heard
 
-READ_MODEL_VERSION = 1
+READ_MODEL_VERSION = 2
 """Raised when the fold changes: the gateway then builds a new generation by itself."""
 
 
@@ -34,6 +34,22 @@ class Generation(Base, table=True):
     """`building`, `active` or `retired`."""
     started_at: datetime = Field(sa_type=DateTime(timezone=True))  # pyright: ignore[reportArgumentType]
     activated_at: datetime | None = Field(default=None, sa_type=DateTime(timezone=True))  # pyright: ignore[reportArgumentType]
+
+
+class Feed(Base, table=True):
+    """Every message, in the order in which the gateway first applied it.
+
+    It outlives the generations: who follows it by the last id they have must not lose their place when a read model is
+    built anew, with the streams interleaved otherwise.
+    """
+
+    __table_args__ = (Index("feed_message", "message_id", unique=True),)
+
+    position: int = Field(default=None, sa_column=Column(BigInteger, Identity(), primary_key=True))
+    message_id: str = Field(sa_column=Column(Text, nullable=False))
+    type: str = Field(sa_column=Column(Text, nullable=False))
+    recorded_at: datetime = Field(sa_type=DateTime(timezone=True))  # pyright: ignore[reportArgumentType]
+    body: str = Field(sa_column=Column(Text, nullable=False))
 
 
 class ReadModel(SQLModel):
@@ -128,16 +144,14 @@ class Campaign(ReadModel, table=True):
     ends_on: date | None = None
 
 
-class Feed(ReadModel, table=True):
-    """Every message, in the order in which it was applied. Its last position is the read model's revision."""
+class Progress(ReadModel, table=True):
+    """How far this read model has come: one row."""
 
-    __table_args__ = (Index("feed_message", "message_id", unique=True),)
-
-    position: int = Field(default=None, sa_column=Column(BigInteger, Identity(), primary_key=True))
-    message_id: str
-    type: str
-    recorded_at: datetime = Field(sa_type=DateTime(timezone=True))  # pyright: ignore[reportArgumentType]
-    body: str = Field(sa_column=Column(Text, nullable=False))
+    id: int = Field(primary_key=True)
+    revision: int = Field(sa_column=Column(BigInteger, nullable=False))
+    """How many messages it is made of: the same for every generation that holds the same facts."""
+    as_of: datetime = Field(sa_type=DateTime(timezone=True))  # pyright: ignore[reportArgumentType]
+    """When the newest of them was recorded."""
 
 
 class Tick(ReadModel, table=True):

@@ -75,8 +75,8 @@ async def test_a_delivery_may_be_for_some_of_the_family(charity: CharityUnderTes
     assert (await charity.post("/v1/deliveries", before)).status_code == 201
     sizes = [len(m["data"]["person_ids"]) for m in await charity.outbox("charity.delivery.made.v1")]
     assert sizes == [1, 2, 1]
-    assert (after.status_code, after.json()["code"]) == (422, "not-a-member")
-    assert (strange.status_code, strange.json()["code"]) == (422, "not-a-member")
+    assert (after.status_code, after.json()["code"]) == (422, "not-of-the-family")
+    assert (strange.status_code, strange.json()["code"]) == (422, "not-of-the-family")
 
 
 async def test_a_void_is_once_and_counts_for_the_delivery_s_own_day(charity: CharityUnderTest, centre: str) -> None:

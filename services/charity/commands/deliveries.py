@@ -38,7 +38,7 @@ async def make_delivery(
     `members` are those a batch has read, by family. A delivery is not money paid out: that is a disbursement.
 
     Raises:
-        FamilyUnknown, FamilyNotVerified, NotAMember, NobodyToHelp, CentreUnknown, CentreIsClosed
+        FamilyUnknown, FamilyNotVerified, NotOfTheFamily, NobodyToHelp, CentreUnknown, CentreIsClosed
         CampaignUnknown, CampaignNeverOpened
         AlreadyExists: another delivery has this id.
     """

@@ -4,7 +4,7 @@ from datetime import date
 from typing import Any, TypeVar
 from uuid import UUID
 
-from sqlalchemy import Select, select
+from sqlalchemy import Select, literal_column, select
 from sqlmodel import SQLModel, col
 
 from services.charity.tables import Campaign, Delivery, Disbursement, Donation, Entry, Family, Leg, Refund
@@ -66,7 +66,7 @@ async def list_entries(
     if end is not None:
         query = query.where(col(Entry.occurred_on) <= end)
     if campaign_id is not None or centre_id is not None:
-        legs: Select[Any] = select(col(Leg.entry_id)).where(col(Leg.account) != "cash")
+        legs: Select[Any] = select(col(Leg.entry_id)).where(col(Leg.account) != literal_column("'cash'"))
         if campaign_id is not None:
             legs = legs.where(col(Leg.campaign_id) == campaign_id)
         if centre_id is not None:

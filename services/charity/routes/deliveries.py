@@ -18,7 +18,7 @@ from services.charity.domain import (
     FamilyNotVerified,
     FamilyUnknown,
     NobodyToHelp,
-    NotAMember,
+    NotOfTheFamily,
 )
 from services.charity.schemas import DeliveryDetail, DeliveryView, MakeDelivery, VoidDelivery, VoidDeliveryRow
 from services.charity.tables import Campaign, Delivery, Family, KnownCentre, Member
@@ -38,7 +38,7 @@ router = _router("/v1/deliveries", tags=["deliveries"])
 _MAKING = (
     FamilyUnknown,
     FamilyNotVerified,
-    NotAMember,
+    NotOfTheFamily,
     NobodyToHelp,
     CampaignUnknown,
     CampaignNeverOpened,

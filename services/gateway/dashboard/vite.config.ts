@@ -63,5 +63,5 @@ export default defineConfig({
   },
   // Vitest would otherwise load Svelte's server build, which cannot mount a component.
   ...(process.env["VITEST"] ? { resolve: { conditions: ["browser"] } } : {}),
-  test: { environment: "happy-dom", include: ["tests/**/*.test.ts"], restoreMocks: true, unstubGlobals: true },
+  test: { include: ["tests/**/*.test.ts"], restoreMocks: true, unstubGlobals: true },
 });

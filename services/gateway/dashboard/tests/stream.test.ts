@@ -1,4 +1,8 @@
-/** The connection's states, with a gateway and a clock of our own. */
+/**
+ * The connection's states, with a gateway and a clock of our own.
+ *
+ * @vitest-environment happy-dom
+ */
 import { afterEach, beforeEach, expect, test, vi } from "vitest";
 import type { Frame } from "../src/live/frame.ts";
 import {
@@ -200,6 +204,7 @@ test("a tab hidden for a moment keeps its stream", async () => {
   show("hidden");
   await wait(HIDDEN_AFTER_MS / 2);
   show("visible");
+  source.beat();
   await wait(HIDDEN_AFTER_MS);
 
   expect(source.closed).toBe(false);

@@ -65,11 +65,14 @@ export class Dashboard {
 
   start(): void {
     history.replaceState(null, "", hrefOf(this.address));
-    addEventListener("popstate", () => {
-      void this.#show(readAddress());
-    });
+    addEventListener("popstate", this.#popped);
     void this.#nameRegions();
     this.#follow();
+  }
+
+  stop(): void {
+    removeEventListener("popstate", this.#popped);
+    this.#stream.close();
   }
 
   /** The address that differs from the present one in this. */
@@ -100,6 +103,10 @@ export class Dashboard {
   get today(): string {
     return this.state?.today ?? dayAt(Date.now());
   }
+
+  readonly #popped = (): void => {
+    void this.#show(readAddress());
+  };
 
   async #show(address: Address): Promise<void> {
     if (address.language !== this.address.language) {
