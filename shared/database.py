@@ -47,6 +47,9 @@ _DIALECT = asyncpg_dialect()
 NUMBERS_AT_ONCE = 100
 """The increment of a number sequence: a process takes so many at once and hands them out itself."""
 
+ACQUIRE_TIMEOUT_S = 10.0
+"""How long a request waits for a free connection before it is told to come again."""
+
 CONNECTION_LOST = (
     asyncpg.PostgresConnectionError,
     asyncpg.InterfaceError,
@@ -97,7 +100,8 @@ class Database:
             min_size=1,
             max_size=self._pool_size,
             init=_speak_json,
-            reset=_leave_no_transaction,
+            # No session state is ever left on a connection, so the round trip of asyncpg's own reset buys nothing.
+            reset=_leave_as_is,
             command_timeout=30,
             server_settings=settings,
         )
@@ -169,10 +173,8 @@ def _to_json(value: Any) -> str:
     return orjson.dumps(value).decode()
 
 
-async def _leave_no_transaction(connection: Any) -> None:
-    """asyncpg's own reset costs a round trip each time; nothing but an abandoned transaction is ever left behind."""
-    if connection.is_in_transaction():
-        await connection.execute("ROLLBACK")
+async def _leave_as_is(_: Any) -> None:
+    return None
 
 
 def is_ours(error: BaseException) -> bool:
@@ -285,7 +287,7 @@ class Transaction:
             self._gathered.updates.setdefault(_table(type(row)), {}).setdefault(values["id"], (row, was))
 
     def increase(self, table_class: type[SQLModel], key: Mapping[str, Any], **amounts: int) -> None:
-        """Add amounts to the counters of the row with this key; the row begins at zero."""
+        """Add amounts to the counters of the row with this key; a new row begins with the server's defaults."""
         table = _table(table_class)
         self._gathered.increase(table, tuple(key[column.name] for column in table.primary_key), amounts)
 
@@ -340,6 +342,11 @@ class Transaction:
 
     async def get(self, table_class: type[Row], identity: UUID, *, lock: bool = False) -> Row | None:
         """The row with this id, or None. `lock` keeps others from changing it until the end of the transaction."""
+        key = (table_class, identity)
+        if key in (self._locked if lock else self._loaded):
+            return cast(Row, self._loaded[key])
+        if key in self._absent:
+            return None
         return (await self.load(table_class, [identity], lock=lock)).get(identity)
 
     async def load(self, table_class: type[Row], ids: Iterable[UUID], *, lock: bool = False) -> dict[UUID, Row]:
@@ -385,8 +392,10 @@ class Transaction:
     async def begin(self) -> None:
         """Open the transaction now. A transaction of nothing but writes never needs it: one statement is atomic."""
         if not self._open:
-            await (await self._connected()).execute("BEGIN")
+            connection = await self._connected()
+            # Cancelled while it waits for the answer, it must not be taken for one that never began.
             self._open = True
+            await connection.execute("BEGIN")
 
     async def flush(self) -> None:
         """Send what was gathered, so that the queries that follow see it."""
@@ -413,11 +422,15 @@ class Transaction:
             await self._database.pool.release(connection)
 
     async def abandon(self) -> None:
-        """Undo everything: a connection that goes back in a transaction is rolled back, or closed if that fails."""
+        """Undo everything. Whatever is wrong with the connection, another error is on its way and tells more."""
         connection, self._connection = self._connection, None
-        if connection is not None:
-            # Whatever is wrong with it, another error is on its way and tells more.
-            with contextlib.suppress(*CONNECTION_LOST, asyncpg.PostgresError, DatabaseUnavailable):
+        if connection is None:
+            return
+        with contextlib.suppress(*CONNECTION_LOST, asyncpg.PostgresError, DatabaseUnavailable):
+            try:
+                if self._open:
+                    await connection.execute("ROLLBACK", timeout=5)
+            finally:
                 await self._database.pool.release(connection, timeout=5)
 
     @asynccontextmanager
@@ -472,7 +485,7 @@ class Transaction:
 
     async def _connected(self) -> Any:
         if self._connection is None:
-            self._connection = await self._database.pool.acquire(timeout=10)
+            self._connection = await self._database.pool.acquire(timeout=ACQUIRE_TIMEOUT_S)
         return self._connection
 
     async def _write(self, gathered: _Gathered) -> None:

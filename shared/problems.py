@@ -11,6 +11,7 @@ from fastapi.responses import Response
 from opentelemetry import trace
 from pydantic import BaseModel, Field
 from starlette.exceptions import HTTPException
+from starlette.types import ASGIApp, Message, Receive, Scope, Send
 
 from shared.database import CONNECTION_LOST, DatabaseUnavailable, is_ours
 from shared.errors import (
@@ -37,7 +38,7 @@ STATUS: dict[type[Refusal], int] = {
 MEDIA_TYPE = "application/problem+json"
 ERRORS_MAX = 100
 """So that a large bad request does not get a larger answer."""
-_SERVER_ERROR = 500
+_TOO_LARGE, _SERVER_ERROR = 413, 500
 _OF_STATUS = {
     400: ("malformed-request", "The request cannot be read."),
     404: ("not-found", "There is nothing at this address."),
@@ -185,6 +186,34 @@ def install(app: FastAPI) -> None:
         with trace.use_span(getattr(request.state, "span", trace.INVALID_SPAN)):
             log.error("request failed", error=type(error).__name__, where=where)
             return respond(_plain(_SERVER_ERROR, "Something went wrong on our side; nothing was changed."))
+
+
+class BodyLimit:
+    """Plain ASGI middleware that refuses a body which is too large. FastAPI's own answers in plain text."""
+
+    def __init__(self, app: ASGIApp, *, bytes_max: int) -> None:
+        self._app = app
+        self._bytes_max = bytes_max
+
+    async def __call__(self, scope: Scope, receive: Receive, send: Send) -> None:
+        if scope["type"] != "http":
+            await self._app(scope, receive, send)
+            return
+        announced = next((value for name, value in scope["headers"] if name == b"content-length"), b"")
+        if announced.isdigit() and int(announced) > self._bytes_max:
+            await respond(_plain(_TOO_LARGE))(scope, receive, send)
+            return
+        received = 0
+
+        async def counted() -> Message:
+            nonlocal received
+            message = await receive()
+            received += len(message.get("body", b""))
+            if received > self._bytes_max:
+                raise HTTPException(_TOO_LARGE)
+            return message
+
+        await self._app(scope, counted, send)
 
 
 def _plain(status: int, title: str | None = None) -> Problem:

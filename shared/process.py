@@ -1,4 +1,5 @@
 """One process of a service: its web server, relay and consumer in one loop, started together, stopped gracefully."""
+# ruff: noqa: T201 - the operator's commands speak to a terminal.
 
 import asyncio
 import contextlib
@@ -77,7 +78,8 @@ class Process:
             openapi_url="/openapi.json",
             docs_url=None,
             redoc_url=None,
-            max_body_size=BODY_BYTES_MAX,
+            # Redirected, a caller would be told an address that only the gateway knows.
+            redirect_slashes=False,
             lifespan=self._lifespan,
             # Our own middleware traces; FastAPI's costs half the rate.
             telemetry={"tracing": False, "metrics": False},  # pyright: ignore[reportArgumentType]
@@ -88,6 +90,7 @@ class Process:
         app.state.seal = Seal(self.settings.keys_dir)
         app.state.cursors = Cursors(self.settings.keys_dir)
         app.state.verifier = Verifier(self.settings.keys_dir, self.service)
+        app.add_middleware(problems.BodyLimit, bytes_max=BODY_BYTES_MAX)
         app.add_middleware(telemetry.Observed)
         return app
 

@@ -2,7 +2,7 @@
 
 from collections.abc import Mapping
 from functools import lru_cache
-from typing import Any, TypeVar, cast
+from typing import TYPE_CHECKING, Any, TypeVar, cast
 
 import asyncpg
 from pydantic_core import PydanticUndefined
@@ -12,18 +12,23 @@ from sqlmodel import SQLModel
 AnyRow = TypeVar("AnyRow", bound=SQLModel)
 
 
-class TableRow(SQLModel):
-    """A row that a command has made. A service's `Base` derives from it and adds its own metadata."""
+class _WithoutSession(type(SQLModel)):
+    """Makes rows without the constructors of pydantic and the ORM, which set each value by itself and track it."""
 
-    def __init__(self, **values: Any) -> None:
-        constants, factories = _defaults(cast(Any, type(self)))
-        # Set one by one, as SQLModel does, each value would pass through the ORM's change tracking.
-        mine = _values(self)
-        mine.update(constants)
-        mine.update(values)
-        for name, make in factories:
-            if name not in values:
-                mine[name] = make()
+    if not TYPE_CHECKING:
+
+        def __call__(cls, **values: Any) -> Any:
+            constants, factories = _defaults(cls)
+            row = restored(cls, constants)
+            row.__dict__.update(values)
+            for name, make in factories:
+                if name not in values:
+                    row.__dict__[name] = make()
+            return row
+
+
+class TableRow(SQLModel, metaclass=_WithoutSession):
+    """A row that a command has made. A service's `Base` derives from it and adds its own metadata."""
 
 
 def restored(table_class: type[AnyRow], values: Mapping[str, Any] | asyncpg.Record) -> AnyRow:

@@ -278,8 +278,18 @@ async def check_everything(client: httpx.AsyncClient, recount: Recount) -> None:
         CannotLoad: which figures are not as they must be.
     """
     found: list[Difference] = []
-    for scope, period, figures in recount.expected():
-        found += await differences(client, scope, period, figures)
+    left = recount.expected()
+
+    async def compare_in_turn() -> None:
+        for scope, period, figures in left:
+            found.extend(await differences(client, scope, period, figures))
+
+    try:
+        async with asyncio.TaskGroup() as group:
+            for _ in range(REQUESTS_AT_ONCE):
+                group.create_task(compare_in_turn())
+    except* CannotLoad as failures:
+        raise _first_of(failures) from None
     if found:
         raise CannotLoad(_report(found))
 

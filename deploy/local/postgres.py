@@ -54,7 +54,7 @@ class EmbeddedPostgres:
     def argv(self) -> list[str]:
         """The command that runs the server in the foreground."""
         options = [word for name, value in self.settings.items() for word in ("-c", f"{name}={value}")]
-        return [*_as_ordinary_user(), str(_binary("postgres")), "-D", str(self.data), "-k", str(self.sockets), *options]
+        return [*_as_ordinary_user(), str(program("postgres")), "-D", str(self.data), "-k", str(self.sockets), *options]
 
     def initialise(self) -> None:
         """Make the data folder when there is none yet; one that is half made by an interrupted run is made anew.
@@ -70,7 +70,7 @@ class EmbeddedPostgres:
         shutil.rmtree(draft, ignore_errors=True)
         command = [
             *_as_ordinary_user(),
-            str(_binary("initdb")),
+            str(program("initdb")),
             *("--pgdata", str(draft)),
             *("--username", ADMINISTRATOR),
             *("--pwfile", str(self.password_file)),
@@ -201,7 +201,7 @@ def _as_ordinary_user() -> list[str]:
     return prefix
 
 
-def _binary(name: str) -> Path:
+def program(name: str) -> Path:
     """A program of the wheel, whose own Python code is never run.
 
     Raises:

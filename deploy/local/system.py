@@ -4,9 +4,8 @@ import asyncio
 import functools
 from signal import SIGTERM
 
-from deploy.local import logs, loopback, processes
+from deploy.local import loopback, migrations, processes
 from deploy.local.installation import CODE, SERVICES, Installation
-from deploy.local.refusals import CannotRun
 from deploy.local.supervisor import Part, Stage, Step
 from shared.access import keys
 
@@ -19,7 +18,7 @@ def stages(installation: Installation) -> list[Stage]:
     return [
         [_postgres(installation), _nats(installation)],
         Step("databases", lambda: _databases(installation)),
-        Step("migrations", lambda: _migrations(installation)),
+        Step("migrations", lambda: migrations.migrate(installation)),
         [_service(installation, name) for name in SERVICES],
     ]
 
@@ -86,23 +85,3 @@ async def _databases(installation: Installation) -> None:
     for name in SERVICES:
         await installation.postgres.ensure_owner(name, installation.database_password(name))
     await asyncio.to_thread(keys.make_missing, installation.keys)
-
-
-async def _migrations(installation: Installation) -> None:
-    """Bring every service's database to the newest form.
-
-    Raises:
-        CannotRun: one of them cannot be brought there.
-    """
-
-    async def migrate(name: str) -> None:
-        file = installation.logs / f"{name}.log"
-        with logs.open_log(file) as log:
-            status = await processes.run_to_end(
-                installation.command(name, "migrate"), env=installation.environment(name), cwd=CODE, output=log
-            )
-        if status != 0:
-            words = logs.last_words(file)
-            raise CannotRun(f"The database of {name} could not be migrated. Its last words were: {words} (see {file})")
-
-    await asyncio.gather(*(migrate(name) for name in SERVICES))

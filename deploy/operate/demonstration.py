@@ -59,16 +59,17 @@ async def show_calls(installation: Installation, console: Console) -> None:
     """Print calls that can be pasted as they are."""
     centre = await _first(installation, "/v1/centres?limit=50", kind="volunteer_centre")
     campaign = await _first(installation, "/v1/campaigns?limit=200", status="open")
-    today = f"{datetime.now(UTC):%Y-%m-%d}"
-    calls = {"Follow the stream": f"curl -N {installation.address}/v1/messages?stream=true"}
+    newest = await _first(installation, "/v1/dashboard?scope=kz", under="ticker")
+    after = f"&after={newest['id']}" if newest else ""
+    calls = {"Follow the stream of facts": f"curl -N '{installation.address}/v1/messages?stream=true{after}'"}
     if centre and campaign:
         volunteer: dict[str, Any] = {
             "full_name": "Айгерім Үлгіқызы",
             "language": "kk",
             "born_on": "2000-05-17",
             "centre_id": centre["id"],
-            "directions": [],
-            "consent": {"version": "1", "given_on": today, "how": "online", "by": "self"},
+            "directions": ["ecology"],
+            "consent": {"version": "1", "given_on": f"{datetime.now(UTC):%Y-%m-%d}", "how": "online", "by": "self"},
         }
         donation: dict[str, Any] = {
             "campaign_id": campaign["id"],
@@ -90,14 +91,18 @@ async def show_calls(installation: Installation, console: Console) -> None:
 
 def _post(url: str, body: dict[str, Any]) -> str:
     text = json.dumps(body, ensure_ascii=False)
-    return f"curl -X POST {url} -H 'Content-Type: application/json' -H \"Idempotency-Key: $(uuidgen)\" -d '{text}'"
+    # The time makes each paste a request of its own, where a repeated key would be answered as before.
+    headers = "-H 'Content-Type: application/json' -H \"Idempotency-Key: paste-$(date +%s)\""
+    return f"curl -X POST '{url}' {headers} -d '{text}'"
 
 
-async def _first(installation: Installation, path: str, **wanted: str) -> dict[str, Any] | None:
+async def _first(
+    installation: Installation, path: str, *, under: str = "items", **wanted: str
+) -> dict[str, Any] | None:
     """The first item of a list that has these values; else its first one at all."""
     page = await asyncio.to_thread(
         loopback.get_object, installation.port, path, host=installation.reachable_host, timeout_s=10
     )
-    items: list[dict[str, Any]] = (page or {}).get("items", [])
+    items: list[dict[str, Any]] = (page or {}).get(under, [])
     fitting = (item for item in items if all(item.get(name) == value for name, value in wanted.items()))
     return next(fitting, items[0] if items else None)

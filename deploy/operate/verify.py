@@ -124,7 +124,7 @@ async def _announced(connections: Mapping[str, Connection]) -> list[int]:
 
 async def _all_applied(connections: Mapping[str, Connection]) -> bool:
     schema = await _schema(connections)
-    kept = await connections["gateway"].fetchval(f'SELECT count(*) FROM "{schema}".feed')  # noqa: S608  # ours
+    kept = await connections["gateway"].fetchval(f'SELECT revision FROM "{schema}".progress')  # noqa: S608  # ours
     return kept == sum(await _announced(connections))
 
 
@@ -161,9 +161,9 @@ async def _compare_figures(gateway_url: str, connections: Mapping[str, Connectio
         report.scopes, report.periods = len(scopes), len(periods)
         today = clock.civil_day(clock.now())
         for stretch, period in periods:
-            shown = await queries.figures(model, scopes, period, today=today)
+            shown = await queries.figures(model.pool, scopes, period, today=today)
             for scope in scopes:
-                counted = _counted(daily.get(scope, {}), period)
+                counted = _counted(daily.get(scope, {}), period, today=today)
                 start = period.start or date(1900, 1, 1)
                 counted |= {"families_helped": 0, "people_helped": 0} | distinct.get((scope, stretch, start), {})
                 for name, number in counted.items():
@@ -192,14 +192,14 @@ def _last_of_month(first: date) -> date:
     return (first.replace(day=28) + timedelta(days=4)).replace(day=1) - timedelta(days=1)
 
 
-def _counted(by_day: Mapping[date, Mapping[str, int]], period: Period) -> dict[str, int]:
-    """Stocks as at the end of the period, flows within it, by plain addition."""
+def _counted(by_day: Mapping[date, Mapping[str, int]], period: Period, *, today: date) -> dict[str, int]:
+    """Stocks as at the end of the period, or today where that is open; flows within it; by plain addition."""
     numbers: dict[str, int] = dict.fromkeys((*STOCKS, *FLOWS), 0)
     for day, amounts in by_day.items():
         if period.end is not None and day > period.end:
             continue
         for name, amount in amounts.items():
-            if name in STOCKS or period.start is None or day >= period.start:
+            if day <= (period.end or today) if name in STOCKS else period.start is None or day >= period.start:
                 numbers[name] += amount
     numbers["money_net_minor"] = numbers["money_received_minor"] - numbers["money_refunded_minor"]
     return numbers

@@ -39,7 +39,7 @@ class GatewayProcess(Process):
             consumer=consumer,
             publishes=False,
         )
-        self.generations = Generations(settings, self.database)
+        self.generations = Generations(settings, self.database, consumer)
         self.states = States(self.generations)
         self.live = Live(self.states, watchers_max=settings.watchers_max)
         self.generations.on_moved = self.live.wake

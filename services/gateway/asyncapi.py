@@ -29,8 +29,7 @@ def document() -> dict[str, Any]:
         for contract in contracts(service):
             name = contract.type
             shape = Message[contract].model_json_schema(ref_template="#/components/schemas/{model}")
-            for title, schema in shape.pop("$defs", {}).items():
-                schemas[title] = schema
+            schemas |= shape.pop("$defs", {})
             schemas[name] = {**shape, "title": name}
             messages[name] = {
                 "name": name,

@@ -60,6 +60,7 @@ class MessageUnknown(NotFound):
     """No message with that id is kept here; begin without `after`."""
 
 
+_REGION = re.compile(r"KZ-[0-9]{2}")
 _DAY = re.compile(r"[0-9]{4}-[0-9]{2}-[0-9]{2}")
 
 
@@ -75,7 +76,7 @@ class Scope:
         """Raises: ScopeUnknown."""
         if code == COUNTRY:
             return cls(code, "country")
-        if len(code) == 5 and code.startswith("KZ-") and code[3:].isascii() and code[3:].isdigit():
+        if _REGION.fullmatch(code):
             return cls(code, "region")
         kind, _, identity = code.partition(":")
         if kind in ("centre", "campaign"):

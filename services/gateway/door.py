@@ -1,12 +1,14 @@
 """The one door: every request comes in here, learns who it is, and goes to the service that answers it."""
 
 from collections.abc import Awaitable, Callable
+from dataclasses import dataclass
 
 from starlette.types import ASGIApp, Message, Receive, Scope, Send
 
 from services.gateway.live import Live
 from services.gateway.proxy import OWNERS, Proxy
 from shared.access.principal import Principal, Role
+from shared.telemetry import Observed
 
 ADMINISTRATOR = Principal(id="person:administrator", kind="person", roles=frozenset({Role.ADMINISTRATOR}), centres=None)
 ANYONE = Principal(id="anyone", kind="anyone", roles=frozenset({Role.ANYONE}))
@@ -23,6 +25,16 @@ _HEADERS = [
 ]
 
 
+@dataclass(frozen=True)
+class Forwarded:
+    """What metrics and traces call a request that goes to a service: its noun, without the ids behind it."""
+
+    path: str
+
+
+_ROUTES = {noun: Forwarded(f"/v1/{noun}") for noun in OWNERS}
+
+
 class Door:
     """Plain ASGI around the gateway's own application."""
 
@@ -34,6 +46,7 @@ class Door:
         self._app = app
         self._live = live
         self._proxy = proxy
+        self._forwarding = Observed(self._forward)
         # Until people can sign in, either everybody is the administrator (one's own machine) or nobody is anyone.
         self._principal = ADMINISTRATOR if open_doors else ANYONE
 
@@ -41,19 +54,22 @@ class Door:
         if scope["type"] != "http":
             await self._app(scope, receive, send)
             return
-        answer = _with_headers(send)
         # Nobody outside may say who they are inside.
         scope["state"] = {**scope.get("state", {}), "principal": self._principal}
-        segments = scope["path"].split("/", 3)
-        if segments[1] != "v1" or len(segments) < 3:
-            await self._app(scope, receive, answer)
-        elif segments[2] == "live":
-            # The hub steps `send` by hand, so it must be the server's own.
-            await self._live(scope, receive, send)
-        elif segments[2] in OWNERS:
-            await self._proxy.forward(OWNERS[segments[2]], self._principal, scope, receive, answer)
-        else:
-            await self._app(scope, receive, answer)
+        match scope["path"].split("/"):
+            case ["", "v1", "live"] if scope["method"] == "GET":
+                # The hub steps `send` by hand, so it must be the server's own.
+                await self._live(scope, receive, send)
+            # What is resolved on the way might reach another place than the one that was looked at here.
+            case ["", "v1", noun, *deeper] if noun in OWNERS and not {".", ".."} & set(deeper):
+                scope["route"] = _ROUTES[noun]
+                await self._forwarding(scope, receive, _with_headers(send))
+            case _:
+                await self._app(scope, receive, _with_headers(send))
+
+    async def _forward(self, scope: Scope, receive: Receive, send: Send) -> None:
+        noun = scope["path"].split("/")[2]
+        await self._proxy.forward(OWNERS[noun], self._principal, scope, receive, send)
 
 
 def _with_headers(send: Send) -> Callable[[Message], Awaitable[None]]:

@@ -2,25 +2,38 @@
 
 import asyncio
 import contextlib
+import time
 from collections.abc import AsyncGenerator, Callable
 
+import asyncpg
 import nats.errors
 from nats.js.errors import NotFoundError
 from sqlalchemy.dialects.postgresql.asyncpg import dialect
 from sqlalchemy.schema import CreateIndex, CreateTable
 
-from services.gateway.consumers import consumer
 from services.gateway.settings import GatewaySettings
 from services.gateway.tables import READ_MODEL_VERSION, ReadModel
 from shared.database import CONNECTION_LOST, Database, DatabaseUnavailable, Transaction
 from shared.messaging.connection import Bus
+from shared.messaging.consumer import Consumer
 from shared.telemetry import log
 
-_LOOK_EVERY_S = 0.5
+LOOK_EVERY_S = 0.5
+LINGER_S = 5.0
+"""How long a read model that was in use stays, for those who have not looked yet."""
 _LOCK = 0x0A5D
+_IN_USE = "SELECT number FROM generation WHERE status = 'active' ORDER BY number DESC LIMIT 1"
 _NEW = """
 INSERT INTO generation (number, model_version, status, started_at)
 SELECT coalesce(max(number), 0) + 1, $1, 'building', now() FROM generation RETURNING number
+"""
+# Another version's fold belongs to another version's code: this one would only spoil it.
+_TO_FOLD = "SELECT number, status FROM generation WHERE status IN ('building', 'active') AND model_version = $1"
+_TO_REMOVE = """
+SELECT number FROM generation WHERE status = 'retired' AND EXISTS (
+    SELECT FROM generation AS newer
+    WHERE newer.status = 'active' AND newer.activated_at < now() - make_interval(secs => $1)
+)
 """
 
 
@@ -33,15 +46,19 @@ def durable_of(number: int) -> str:
 
 
 class Generations:
-    """Keeps the read model in use, and swaps it for a new one when that has caught up."""
+    """Knows the read model in use, folds what is to be folded, and swaps it for a new one that has caught up."""
 
-    def __init__(self, settings: GatewaySettings, database: Database) -> None:
+    def __init__(self, settings: GatewaySettings, database: Database, consumer: Consumer) -> None:
         self._settings = settings
         self._database = database
+        self._consumer = consumer
         self._models: dict[int, Database] = {}
         self._active: int | None = None
+        self._left: dict[int, float] = {}
+        """Models that were in use here, and until when somebody may still be reading them."""
+        self._waits_for: dict[int, int] = {}
         self.on_moved: Callable[[], None] = lambda: None
-        """Called when this process has folded something into a read model."""
+        """Called when this process has folded something into a read model, or follows another one."""
 
     @property
     def active(self) -> Database:
@@ -50,7 +67,7 @@ class Generations:
         Raises:
             DatabaseUnavailable: there is none yet.
         """
-        if self._active is None:
+        if self._active is None or self._active not in self._models:
             raise DatabaseUnavailable("The read model is not there yet.")
         return self._models[self._active]
 
@@ -58,12 +75,14 @@ class Generations:
     def number(self) -> int:
         return self._active or 0
 
+    # --- which one is in use ----------------------------------------------------------------------------------------
+
     async def open(self) -> None:
         """Find the read model in use; make the first one if there is none, or a new one if the fold has changed."""
         async with self._database.transaction() as tx:
             await tx.begin()
             await tx.sql("SELECT pg_advisory_xact_lock($1)", _LOCK)
-            rows = await tx.sql("SELECT number, model_version, status FROM generation WHERE status <> 'retired'")
+            rows = await tx.sql("SELECT model_version FROM generation WHERE status IN ('building', 'active')")
             if not any(row["model_version"] == READ_MODEL_VERSION for row in rows):
                 [[number]] = await tx.sql(_NEW, READ_MODEL_VERSION)
                 await self._make(tx, number)
@@ -74,26 +93,26 @@ class Generations:
                     )
         await self.look()
 
-    async def rebuild(self) -> int:
-        """Begin a new generation; whichever process consumes will build it. Returns its number."""
-        async with self._database.transaction() as tx:
-            await tx.begin()
-            await tx.sql("SELECT pg_advisory_xact_lock($1)", _LOCK)
-            [[number]] = await tx.sql(_NEW, READ_MODEL_VERSION)
-            await self._make(tx, number)
-        return number
-
-    async def status(self, number: int) -> str:
-        return str(await self._database.pool.fetchval("SELECT status FROM generation WHERE number = $1", number))
+    async def follow(self) -> None:
+        """Look, again and again: a process without a consumer must notice a swap as well. Runs until cancelled."""
+        while True:
+            with contextlib.suppress(*CONNECTION_LOST, DatabaseUnavailable):
+                await self.look()
+            await asyncio.sleep(LOOK_EVERY_S)
 
     async def look(self) -> None:
         """Follow which read model is in use; another process may have swapped it."""
-        active = await self._database.pool.fetchval(
-            "SELECT number FROM generation WHERE status = 'active' ORDER BY number DESC LIMIT 1"
-        )
-        if active is not None and active != self._active:
-            await self.model(active)
-            self._active = active
+        number = await self._database.pool.fetchval(_IN_USE)
+        if number is not None and number != self._active:
+            await self.model(number)
+            was, self._active = self._active, number
+            if was is not None:
+                self._left[was] = time.monotonic() + LINGER_S
+            self.on_moved()
+        for left, until in list(self._left.items()):
+            if time.monotonic() > until:
+                del self._left[left]
+                await self._forget(left)
 
     async def model(self, number: int) -> Database:
         """The database of a generation, opened."""
@@ -105,17 +124,40 @@ class Generations:
                 schema=schema_of(number),
             )
             await model.open()
-            model.on_commit = self._moved
-            self._models[number] = model
+            if number in self._models:
+                # Somebody else has opened it meanwhile.
+                await model.close()
+            else:
+                model.on_commit = self._moved
+                self._models[number] = model
         return self._models[number]
 
-    async def close(self) -> None:
-        for model in self._models.values():
+    async def _forget(self, number: int) -> None:
+        model = self._models.pop(number, None)
+        if model is not None:
             await model.close()
-        self._models.clear()
+
+    async def close(self) -> None:
+        for number in list(self._models):
+            await self._forget(number)
 
     def _moved(self) -> None:
         self.on_moved()
+
+    # --- building a new one -----------------------------------------------------------------------------------------
+
+    async def rebuild(self) -> int:
+        """Begin a new generation; whichever process consumes will build it. Returns its number."""
+        async with self._database.transaction() as tx:
+            await tx.begin()
+            await tx.sql("SELECT pg_advisory_xact_lock($1)", _LOCK)
+            [[number]] = await tx.sql(_NEW, READ_MODEL_VERSION)
+            await self._make(tx, number)
+        return number
+
+    async def status(self, number: int) -> str:
+        """`building`, `active`, `retired` (still there) or `removed`."""
+        return str(await self._database.pool.fetchval("SELECT status FROM generation WHERE number = $1", number))
 
     async def run(self, bus: Bus) -> None:
         """Fold every generation that is in use or being built; swap when a new one has caught up."""
@@ -123,55 +165,74 @@ class Generations:
         folding: dict[int, asyncio.Task[None]] = {}
         try:
             while True:
-                with contextlib.suppress(*CONNECTION_LOST, DatabaseUnavailable):
+                try:
                     await self._tend(bus, folding)
+                except (*CONNECTION_LOST, DatabaseUnavailable, nats.errors.Error) as error:
+                    log.warning("generations wait", error=type(error).__name__)
                 for number, task in list(folding.items()):
                     if task.done():
                         log.error("projector ended and begins again", generation=number, error=repr(task.exception()))
                         del folding[number]
-                await asyncio.sleep(_LOOK_EVERY_S)
+                await asyncio.sleep(LOOK_EVERY_S)
         finally:
             for task in folding.values():
                 task.cancel()
             await asyncio.gather(*folding.values(), return_exceptions=True)
 
     async def _tend(self, bus: Bus, folding: dict[int, "asyncio.Task[None]"]) -> None:
-        await self.look()
-        rows = await self._database.pool.fetch("SELECT number, status FROM generation WHERE status <> 'retired'")
+        rows = await self._database.pool.fetch(_TO_FOLD, READ_MODEL_VERSION)
         for number, status in rows:
             if number not in folding:
                 model = await self.model(number)
                 folding[number] = asyncio.create_task(
-                    consumer.run(model, bus, replicas=self._settings.stream_replicas, durable=durable_of(number))
+                    self._consumer.run(model, bus, replicas=self._settings.stream_replicas, durable=durable_of(number))
                 )
             elif status == "building" and await self._caught_up(bus, number):
                 await self._activate(number)
         for number in set(folding) - {row["number"] for row in rows}:
-            folding.pop(number).cancel()
+            task = folding.pop(number)
+            task.cancel()
+            await asyncio.gather(task, return_exceptions=True)
+        for [number] in await self._database.pool.fetch(_TO_REMOVE, LINGER_S):
             await self._remove(bus, number)
 
     async def _caught_up(self, bus: Bus, number: int) -> bool:
-        measured = await consumer.measure(await self.model(number), bus, durable_of(number))
-        return all(lag == 0 for lag in measured["lag"].values())
+        """Whether a generation has nothing left to apply, and lacks nothing that the one in use has."""
+        measured = await self._consumer.measure(await self.model(number), bus, durable_of(number))
+        if any(lag != 0 for lag in measured["lag"].values()):
+            return False
+        # A stream that has just lost its messages has nothing left to deliver either.
+        missing = await self._revision(self.number) - await self._revision(number)
+        if missing > 0 and self._waits_for.get(number) != missing:
+            self._waits_for[number] = missing
+            log.warning("new read model waits for messages", generation=number, missing=missing, **measured["parked"])
+        return missing <= 0
+
+    async def _revision(self, number: int) -> int:
+        try:
+            model = await self.model(number)
+            return int(await model.pool.fetchval("SELECT revision FROM progress") or 0)
+        except asyncpg.UndefinedTableError:
+            # Of a version that did not count.
+            return 0
 
     async def _activate(self, number: int) -> None:
         async with self._database.transaction() as tx:
             await tx.begin()
-            await tx.sql("UPDATE generation SET status = 'retired' WHERE number < $1", number)
+            await tx.sql("UPDATE generation SET status = 'retired' WHERE number < $1 AND status <> 'removed'", number)
             await tx.sql("UPDATE generation SET status = 'active', activated_at = now() WHERE number = $1", number)
         await self.look()
         log.info("read model swapped", generation=number)
 
     async def _remove(self, bus: Bus, number: int) -> None:
-        """Take a retired generation away, when those who were reading it have had time to look."""
-        await asyncio.sleep(4 * _LOOK_EVERY_S)
-        model = self._models.pop(number, None)
-        if model is not None:
-            await model.close()
-        for subscription in consumer.subscriptions(durable_of(number)):
-            with contextlib.suppress(NotFoundError, nats.errors.Error):
-                await bus.client.jetstream().delete_consumer(subscription.stream, subscription.durable)
+        """Take a retired generation away, for good. Whatever fails is done again at the next look."""
+        await self._forget(number)
+        for subscription in self._consumer.subscriptions(durable_of(number)):
+            with contextlib.suppress(NotFoundError):
+                await bus.jetstream.delete_consumer(subscription.stream, subscription.durable)
         await self._database.pool.execute(f'DROP SCHEMA IF EXISTS "{schema_of(number)}" CASCADE')
+        await self._database.pool.execute("UPDATE generation SET status = 'removed' WHERE number = $1", number)
+        log.info("old read model removed", generation=number)
 
     async def _make(self, tx: Transaction, number: int) -> None:
         schema = schema_of(number)
@@ -186,6 +247,7 @@ class Generations:
 
 @contextlib.asynccontextmanager
 async def opened(generations: Generations) -> AsyncGenerator[Generations]:
+    """The read models while a process runs: opened as soon as the database answers, then followed."""
     pause_s = 0.1
     while True:
         try:
@@ -195,7 +257,10 @@ async def opened(generations: Generations) -> AsyncGenerator[Generations]:
             log.warning("read model is not reachable yet", error=type(error).__name__)
             await asyncio.sleep(pause_s)
             pause_s = min(pause_s * 2, 2.0)
+    following = asyncio.create_task(generations.follow())
     try:
         yield generations
     finally:
+        following.cancel()
+        await asyncio.gather(following, return_exceptions=True)
         await generations.close()

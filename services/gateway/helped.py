@@ -55,12 +55,8 @@ class HelpedSets:
     async def settle(self, tx: Transaction) -> None:
         """Bring members, sets and standing deliveries up to date."""
         facts: list[DeliveryFact] = [*self._made, *self._voided]
-        numbers: dict[UUID, int] = {
-            identity: number
-            for identity, number in await tx.sql(
-                _NUMBERED, [i for fact in facts for i in (fact.family_id, *fact.person_ids)]
-            )
-        }
+        everyone = [identity for fact in facts for identity in (fact.family_id, *fact.person_ids)]
+        numbers: dict[UUID, int] = {row["id"]: row["number"] for row in await tx.sql(_NUMBERED, everyone)}
         sets = await _Sets.load(tx, {key for fact in facts for key in keys_of(fact)})
         # A delivery that is voided in the page that made it never gets to stand.
         voided = {fact.delivery_id for fact in self._voided}

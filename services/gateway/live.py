@@ -8,13 +8,16 @@ import contextlib
 import secrets
 import time
 import zlib
+from collections.abc import Collection
+from functools import cache
 from urllib.parse import parse_qs
 
 from starlette.types import Message, Receive, Scope, Send
 
-from services.gateway.states import Mark, States, Topic
+from services.gateway.states import Mark, State, States, Topic
+from shared.database import CONNECTION_LOST, DatabaseUnavailable
 from shared.errors import Refusal, Unavailable
-from shared.problems import problem_of, respond, validation_problem
+from shared.problems import problem_of, respond
 from shared.telemetry import log
 
 TICK_S = 1.0
@@ -22,46 +25,126 @@ TICK_S = 1.0
 LEADING_S = 0.05
 """A change after silence waits this long for others of the same moment."""
 HEARTBEAT_S = 15.0
-SLOW_FRAMES_MAX = 20
+STUCK_MAX_S = 20.0
+"""How long a watcher may not take what is sent, before its stream is cut."""
 LINGER_S = 60.0
 """How long a topic without watchers keeps its frame."""
 _YIELD_EVERY = 250
 _POLL_S = 0.25
 _GZIP_HEADER = b"\x1f\x8b\x08\x00\x00\x00\x00\x00\x00\xff"
-_HEARTBEAT = b"event: hb\ndata: {}\n\n"
+_RETRIES_MS = range(1000, 10_000, 250)
 
 
 class TooManyWatchers(Unavailable):
     """More are watching than this gateway takes; come back in a few seconds."""
 
 
-class Frames:
-    """What is sent to the watchers of one topic: plain, and as pieces of one shared deflate stream.
+def _body(body: bytes) -> Message:
+    return {"type": "http.response.body", "body": body, "more_body": True}
 
-    Each piece ends with a full flush, so a watcher can begin at any of them after a gzip header of its own.
+
+class Event:
+    """One server-sent event as everyone gets it: the same bytes, plain or as a piece of a gzip stream.
+
+    A piece refers to nothing before it and ends at a byte's end, so any piece may follow any other, and a watcher may
+    begin with any, after a gzip header of its own.
     """
 
-    def __init__(self) -> None:
-        self._deflate = zlib.compressobj(6, zlib.DEFLATED, -zlib.MAX_WBITS)
+    def __init__(self, text: bytes) -> None:
+        deflate = zlib.compressobj(6, zlib.DEFLATED, -zlib.MAX_WBITS)
+        self._plain = text
+        self._packed = deflate.compress(text) + deflate.flush(zlib.Z_FULL_FLUSH)
+        self.messages = (_body(self._plain), _body(self._packed))
 
-    def encode(self, event: bytes) -> tuple[Message, Message]:
-        """The same event as ASGI messages: (plain, compressed)."""
-        packed = self._deflate.compress(event) + self._deflate.flush(zlib.Z_FULL_FLUSH)
-        return _body(event), _body(packed)
+    def first(self, *, packed: bool) -> Message:
+        return _body(_GZIP_HEADER + self._packed if packed else self._plain)
+
+    def last(self, *, packed: bool) -> Message:
+        return {**self.messages[packed], "more_body": False}
+
+    @classmethod
+    def of(cls, state: State) -> "Event":
+        return cls(f"id: {state.mark}\nevent: state\ndata: ".encode() + state.body + b"\n\n")
+
+
+HEARTBEAT = Event(b"event: hb\ndata: {}\n\n")
+NOTHING_NEW = Event(b": nothing new\n\n")
+
+
+@cache
+def _retry(after_ms: int) -> Event:
+    return Event(f"retry: {after_ms}\n\n".encode())
+
+
+class Watcher:
+    """One open stream."""
+
+    def __init__(self, send: Send, *, packed: bool) -> None:
+        self._send = send
+        self._packed = packed
+        self._task = asyncio.current_task()
+        self._greeted = False
+        self.was_cut = False
+
+    async def greet(self, event: Event) -> None:
+        """Send the first event, before which no other may go."""
+        await self._send(event.first(packed=self._packed))
+        self._greeted = True
+
+    def push(self, event: Event) -> bool:
+        """Send an event if the socket has room; returns whether it had."""
+        return self._greeted and self._step(event.messages[self._packed])
+
+    def dismiss(self) -> None:
+        """Ask to come back, at a time of its own, and end the stream."""
+        if not self._greeted or not self._step(_retry(secrets.choice(_RETRIES_MS)).last(packed=self._packed)):
+            self.cut()
+
+    def cut(self) -> None:
+        """End a stream that nobody reads."""
+        self.was_cut = True
+        if self._task is not None:
+            self._task.cancel()
+
+    def _step(self, message: Message) -> bool:
+        # Stepping send() by hand: it runs to its end unless the socket's buffer is full. A task per watcher costs
+        # twice the time (decision 0008).
+        step = self._send(message)
+        try:
+            step.send(None)  # type: ignore[attr-defined]  # a coroutine, as uvicorn makes it
+        except StopIteration:
+            return True
+        except Exception:  # noqa: BLE001  # the socket is gone; its own task is about to notice
+            return True
+        step.close()  # type: ignore[attr-defined]
+        return False
 
 
 class Watched:
     """One topic with its watchers and the newest frame."""
 
-    def __init__(self) -> None:
-        self.frames = Frames()
-        self.watchers: dict[Send, list[int]] = {}
-        """By `send`: how many frames in a row were skipped, and 1 if it takes gzip."""
-        self.event_id = ""
-        self.content = b""
-        self.event = b""
-        self.dirty = False
+    def __init__(self, state: State) -> None:
+        self.watchers: set[Watcher] = set()
+        self.late: dict[Watcher, float] = {}
+        """Who has not got the newest frame, and since when."""
         self.sent_at = time.monotonic() - TICK_S
+        self.empty_since = time.monotonic()
+        self.take(state)
+
+    def take(self, state: State) -> None:
+        self.state = state
+        self.mark = state.mark
+        """What the frame is known to be true for; what is shown has not changed since the frame's own mark."""
+        self.event = Event.of(state)
+
+    def is_known_to(self, last: str) -> bool:
+        """Whether somebody who has the state of that mark would see nothing new."""
+        has = Mark.parse(last)
+        return has is not None and self.state.mark <= has <= self.mark and has.today == self.state.mark.today
+
+    def leave(self, watcher: Watcher) -> None:
+        self.watchers.discard(watcher)
+        self.late.pop(watcher, None)
         self.empty_since = time.monotonic()
 
 
@@ -86,134 +169,143 @@ class Live:
     # --- the endpoint -----------------------------------------------------------------------------------------------
 
     async def __call__(self, scope: Scope, receive: Receive, send: Send) -> None:
-        headers = {name: value for name, value in scope["headers"]}
+        """Answer a GET: with a stream until the watcher leaves or is dismissed, or with a problem."""
+        headers: dict[bytes, bytes] = dict(scope["headers"])
         query = parse_qs(scope["query_string"].decode("ascii", "replace"))
         try:
+            if self._closing or self.watchers >= self._watchers_max:
+                raise TooManyWatchers
             topic = Topic.parse(*(query.get(name, [None])[0] for name in ("scope", "from", "to")))
-            watched = await self._watch(topic)
+            watched = self._topics.get(topic) or Watched(await self._states.get(topic))
         except Refusal as refusal:
-            await respond(problem_of(refusal))(scope, receive, send)
+            later = {"Retry-After": str(1 + secrets.randbelow(10))} if isinstance(refusal, Unavailable) else None
+            await respond(problem_of(refusal), later)(scope, receive, send)
             return
-        except ValueError:
-            wrong = {"loc": ["from"], "type": "date", "msg": "from and to must be days like 2026-11-22"}
-            await respond(validation_problem([wrong]))(scope, receive, send)
+        except CONNECTION_LOST:
+            await respond(problem_of(DatabaseUnavailable()))(scope, receive, send)
             return
-        if self._closing or self.watchers >= self._watchers_max:
-            later = {"Retry-After": str(1 + secrets.randbelow(10))}
-            await respond(problem_of(TooManyWatchers()), later)(scope, receive, send)
-            return
-        packed = b"gzip" in headers.get(b"accept-encoding", b"")
-        last = headers.get(b"last-event-id", query.get("last", [""])[0].encode()).decode("ascii", "replace")
-        await send(_start(packed))
-        hello = b": nothing new\n\n" if last and last == watched.event_id else watched.event
-        if packed:
-            alone = zlib.compressobj(6, zlib.DEFLATED, -zlib.MAX_WBITS)
-            await send(_body(_GZIP_HEADER + alone.compress(hello) + alone.flush(zlib.Z_FULL_FLUSH)))
-        else:
-            await send(_body(hello))
-        watched.watchers[send] = [0, int(packed)]
+        packed = _takes_gzip(headers.get(b"accept-encoding", b""))
+        last = headers.get(b"last-event-id", b"").decode("latin-1") or query.get("last", [""])[0]
+        await send(_start(packed=packed))
+        # Until the watcher is among the others nothing may come between: a frame would pass it by.
+        watched = self._topics.setdefault(topic, watched)
+        greeting = NOTHING_NEW if watched.is_known_to(last) else watched.event
+        watcher = Watcher(send, packed=packed)
+        watched.watchers.add(watcher)
         try:
+            await watcher.greet(greeting)
             # uvicorn's send() says nothing after a disconnect: who never reads receive() leaks watchers.
             while (await receive())["type"] != "http.disconnect":
                 pass
+        except asyncio.CancelledError:
+            if not watcher.was_cut:
+                raise
+            log.info("slow watcher cut")
         finally:
-            watched.watchers.pop(send, None)
-            watched.empty_since = time.monotonic()
-
-    async def _watch(self, topic: Topic) -> Watched:
-        watched = self._topics.get(topic)
-        if watched is None:
-            watched = Watched()
-            await self._refresh(topic, watched)
-            self._topics.setdefault(topic, watched)
-        return self._topics[topic]
+            watched.leave(watcher)
 
     # --- the hub ----------------------------------------------------------------------------------------------------
 
     async def run(self) -> None:
         """Push new states as the read model moves on; a heartbeat when it does not. Runs until cancelled."""
-        mark: Mark | None = None
+        pause_s = _POLL_S
         while True:
             with contextlib.suppress(TimeoutError):
-                await asyncio.wait_for(self._changed.wait(), timeout=_POLL_S)
+                await asyncio.wait_for(self._changed.wait(), timeout=pause_s)
                 await asyncio.sleep(LEADING_S)
             self._changed.clear()
             try:
-                now = await self._states.mark()
-                for topic, watched in list(self._topics.items()):
-                    watched.dirty = watched.dirty or now != mark
-                    await self._tend(topic, watched)
-                mark = now
-            except Exception as error:  # the edge of the loop: watchers keep what they have, the next round tries again
-                log.warning("live round failed", error=repr(error))
-                await asyncio.sleep(1)
+                pause_s = await self._round()
+            except Exception as error:  # noqa: BLE001  # the edge of the loop: watchers keep what they have
+                log.warning("live round failed", error=type(error).__name__)
+                pause_s = 1.0
 
-    async def _tend(self, topic: Topic, watched: Watched) -> None:
-        age = time.monotonic() - watched.sent_at
+    async def _round(self) -> float:
+        """Look after every topic; returns in how many seconds to do it again."""
+        if not self._topics:
+            return _POLL_S
+        mark = await self._states.mark()
+        for topic, watched in list(self._topics.items()):
+            try:
+                await self._tend(topic, watched, mark)
+            except Unavailable:
+                raise
+            except Refusal:
+                # A new read model does not know this scope. Who comes back is told so.
+                self._topics.pop(topic, None)
+                for watcher in list(watched.watchers):
+                    watcher.dismiss()
+        waiting = [watched.sent_at for watched in self._topics.values() if watched.mark != mark]
+        return min(max(min(waiting, default=0.0) + TICK_S - time.monotonic(), 0.01), _POLL_S) if waiting else _POLL_S
+
+    async def _tend(self, topic: Topic, watched: Watched, mark: Mark) -> None:
+        now = time.monotonic()
         if not watched.watchers:
             # Nobody looks: whoever comes next gets a fresh state.
-            if watched.dirty or time.monotonic() - watched.empty_since > LINGER_S:
+            if watched.mark != mark or now - watched.empty_since > LINGER_S:
                 self._topics.pop(topic, None)
-        elif watched.dirty and age >= TICK_S:
-            watched.dirty = False
-            if await self._refresh(topic, watched):
-                await self._fan_out(watched, watched.event)
-        elif age > HEARTBEAT_S:
-            await self._fan_out(watched, _HEARTBEAT)
-
-    async def _refresh(self, topic: Topic, watched: Watched) -> bool:
-        """Bring the topic's frame up to date; returns whether anything that is shown has changed."""
-        state = await self._states.get(topic)
-        if state.content == watched.content:
-            return False
-        watched.content = state.content
-        watched.event_id = state.event_id
-        watched.event = b"id: " + state.event_id.encode() + b"\nevent: state\ndata: " + state.body + b"\n\n"
-        return True
-
-    async def _fan_out(self, watched: Watched, event: bytes) -> None:
-        watched.sent_at = time.monotonic()
-        plain, packed = watched.frames.encode(event)
-        for number, (send, standing) in enumerate(list(watched.watchers.items()), 1):
-            # Stepping send() by hand: it runs to its end unless the socket's buffer is full. A task per watcher
-            # costs twice the time (decision 0008).
-            step = send(packed if standing[1] else plain)
-            try:
-                step.send(None)  # type: ignore[attr-defined]  # a coroutine, as uvicorn makes it
-            except StopIteration:
-                standing[0] = 0
-            except Exception:  # the socket is gone; its own task is about to notice
-                watched.watchers.pop(send, None)
+            return
+        if watched.mark != mark and now - watched.sent_at >= TICK_S:
+            state = await self._states.get(topic, at=mark)
+            if state.content == watched.state.content:
+                watched.mark = state.mark
             else:
-                step.close()  # type: ignore[attr-defined]
-                standing[0] += 1
-                if standing[0] > SLOW_FRAMES_MAX:
-                    watched.watchers.pop(send, None)
+                watched.take(state)
+                watched.sent_at = now
+                await self._catch_up(watched, watched.watchers)
+                return
+        if now - watched.sent_at > HEARTBEAT_S:
+            watched.sent_at = now
+            # Those who are late would take it for a sign that they are not.
+            await self._push(watched.watchers - watched.late.keys(), HEARTBEAT)
+        if watched.late:
+            await self._catch_up(watched, watched.late)
+
+    async def _catch_up(self, watched: Watched, watchers: Collection[Watcher]) -> None:
+        """Send the newest frame; who has no room for it gets it later, or is cut."""
+        missed = await self._push(watchers, watched.event)
+        now = time.monotonic()
+        for watcher in missed:
+            if now - watched.late.setdefault(watcher, now) > STUCK_MAX_S:
+                watcher.cut()
+        for watcher in watched.late.keys() - missed:
+            del watched.late[watcher]
+
+    async def _push(self, watchers: Collection[Watcher], event: Event) -> set[Watcher]:
+        """Send an event to these; returns who has no room for it."""
+        missed: set[Watcher] = set()
+        for number, watcher in enumerate(list(watchers), 1):
+            if not watcher.push(event):
+                missed.add(watcher)
             if number % _YIELD_EVERY == 0:
                 await asyncio.sleep(0)
+        return missed
 
     async def end(self) -> None:
         """Tell every watcher to come back, at times of their own, and end the streams."""
         self._closing = True
-        for watched in self._topics.values():
-            for send, (_, packed) in list(watched.watchers.items()):
-                event = f"retry: {1000 + secrets.randbelow(9000)}\n\n".encode()
-                alone = zlib.compressobj(6, zlib.DEFLATED, -zlib.MAX_WBITS)
-                body = alone.compress(event) + alone.flush(zlib.Z_FINISH) if packed else event
-                with contextlib.suppress(Exception):
-                    await asyncio.wait_for(send({"type": "http.response.body", "body": body, "more_body": False}), 1)
-            watched.watchers.clear()
+        everyone = [watcher for watched in self._topics.values() for watcher in watched.watchers]
+        for number, watcher in enumerate(everyone, 1):
+            watcher.dismiss()
+            if number % _YIELD_EVERY == 0:
+                await asyncio.sleep(0)
 
 
-def _start(packed: bool) -> Message:
+def _takes_gzip(accepted: bytes) -> bool:
+    for coding in accepted.lower().split(b","):
+        name, _, quality = coding.replace(b" ", b"").partition(b";q=")
+        if name == b"gzip":
+            return quality.strip(b"0.") != b"" or not quality
+    return False
+
+
+def _start(*, packed: bool) -> Message:
     headers = [
         (b"content-type", b"text/event-stream; charset=utf-8"),
         (b"cache-control", b"no-store"),
+        (b"vary", b"accept-encoding"),
         (b"x-accel-buffering", b"no"),
+        (b"x-content-type-options", b"nosniff"),
         *([(b"content-encoding", b"gzip")] if packed else []),
     ]
     return {"type": "http.response.start", "status": 200, "headers": headers}
-
-
-def _body(body: bytes) -> Message:
-    return {"type": "http.response.body", "body": body, "more_body": True}

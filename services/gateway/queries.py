@@ -1,15 +1,16 @@
 """Every question the gateway answers from its read model; never writes, never asks another service."""
 
-from collections.abc import Iterable, Sequence
+from collections.abc import AsyncGenerator, Iterable, Sequence
+from contextlib import asynccontextmanager
 from datetime import date, datetime
-from typing import Any
+from typing import Any, Protocol
 
 import asyncpg
 
 from services.gateway import domain
 from services.gateway.domain import COUNTRY, FLOWS, STOCKS, Period, Scope
 from services.gateway.helped import union
-from shared.database import Database
+from shared.database import Database, DatabaseUnavailable
 from shared.regions import REGIONS
 
 HELPED = ("families_helped", "people_helped")
@@ -24,11 +25,12 @@ SERIES = (
 )
 TICKS = 20
 
+# $2 first day, $3 last day, $4 the day at whose end stocks are counted, $5 today.
 _SUMS = f"""
 SELECT scope,
-    {", ".join(f"sum({name})::bigint AS {name}" for name in STOCKS)},
+    {", ".join(f"coalesce(sum({name}) FILTER (WHERE day <= $4), 0)::bigint AS {name}" for name in STOCKS)},
     {", ".join(f"coalesce(sum({name}) FILTER (WHERE day >= $2), 0)::bigint AS {name}" for name in FLOWS)},
-    coalesce(sum(events_planned) FILTER (WHERE day >= greatest($2, $4)), 0)::bigint AS events_coming
+    coalesce(sum(events_planned) FILTER (WHERE day >= greatest($2, $5)), 0)::bigint AS events_coming
 FROM figureday WHERE scope = ANY($1::text[]) AND day <= $3 GROUP BY scope
 """  # noqa: S608  # names from this module
 _SERIES = """
@@ -40,10 +42,12 @@ _HELPED = """
 SELECT scope, families, people FROM helped
 JOIN unnest($2::text[], $3::date[]) AS asked(span, starts_on) USING (span, starts_on) WHERE scope = ANY($1::text[])
 """
-_REVISION = "SELECT position, recorded_at FROM feed ORDER BY position DESC LIMIT 1"
-_CENTRES = (
-    "SELECT id, kind, region, name, opened_on, closed_on FROM centre WHERE region = $1 AND opened_on <= $2 ORDER BY id"
-)
+_REVISION = "SELECT revision, as_of FROM progress"
+# Those that worked on at least one day of the period.
+_CENTRES = """
+SELECT id, kind, region, name FROM centre
+WHERE region = $1 AND opened_on <= $2 AND (closed_on IS NULL OR closed_on >= $3) ORDER BY id
+"""
 _CAMPAIGNS = (
     "SELECT id, title, status, goal_minor, starts_on FROM campaign WHERE status <> 'draft' ORDER BY starts_on, id"
 )
@@ -53,26 +57,52 @@ _TICKS = {
     "centre": "SELECT * FROM tick WHERE centre_id = $2 ORDER BY position DESC LIMIT $1",
     "campaign": "SELECT * FROM tick WHERE campaign_id = $2 ORDER BY position DESC LIMIT $1",
 }
-_MESSAGES = "SELECT position, message_id, body FROM feed WHERE position > $1 ORDER BY position LIMIT $2"
-_POSITION = "SELECT position FROM feed WHERE message_id = $1"
+_MESSAGES = "SELECT position, message_id, body FROM public.feed WHERE position > $1 ORDER BY position LIMIT $2"
+_POSITION = "SELECT position FROM public.feed WHERE message_id = $1"
 _END = date(2199, 12, 31)
 
 Figures = dict[str, int | None]
 
 
-async def revision(model: Database) -> tuple[int, datetime | None]:
-    """How far the read model is: its revision, and when the newest message in it was recorded."""
-    row = await model.pool.fetchrow(_REVISION)
-    return (row["position"], row["recorded_at"]) if row else (0, None)
+class Reader(Protocol):
+    """What answers a query: a pool, or one connection for several queries at one moment."""
+
+    async def fetch(self, query: str, *args: Any) -> list[asyncpg.Record]: ...
+
+    async def fetchrow(self, query: str, *args: Any) -> asyncpg.Record | None: ...
 
 
-async def figures(model: Database, scopes: Sequence[str], period: Period, *, today: date) -> dict[str, Figures]:
+@asynccontextmanager
+async def snapshot(model: Database) -> AsyncGenerator[Reader]:
+    """The read model at one moment: between two queries nothing is folded in."""
+    async with (
+        model.pool.acquire(timeout=10) as connection,
+        connection.transaction(isolation="repeatable_read", readonly=True),
+    ):
+        yield connection
+
+
+async def revision(reader: Reader) -> tuple[int, datetime | None]:
+    """How far the read model is: its revision, and when the newest message in it was recorded.
+
+    Raises:
+        DatabaseUnavailable: it is of a version that this one cannot read, and its successor is being built.
+    """
+    try:
+        row = await reader.fetchrow(_REVISION)
+    except asyncpg.UndefinedTableError as error:
+        raise DatabaseUnavailable("The figures are being counted anew.") from error
+    return (row["revision"], row["as_of"]) if row else (0, None)
+
+
+async def figures(reader: Reader, scopes: Sequence[str], period: Period, *, today: date) -> dict[str, Figures]:
     """All figures of each scope: stocks as at the end of the period, flows and distinct counts within it."""
     start, end = period.start or domain.BEGINNING, period.end or _END
-    sums = {row["scope"]: row for row in await model.pool.fetch(_SUMS, list(scopes), start, end, today)}
+    rows = await reader.fetch(_SUMS, list(scopes), start, end, period.stands_at(today=today), today)
+    sums = {row["scope"]: row for row in rows}
     sets: dict[str, list[asyncpg.Record]] = {}
     spans = domain.cover(period, today=today)
-    for row in await model.pool.fetch(_HELPED, list(scopes), [s for s, _ in spans], [d for _, d in spans]):
+    for row in await reader.fetch(_HELPED, list(scopes), [s for s, _ in spans], [d for _, d in spans]):
         sets.setdefault(row["scope"], []).append(row)
     answer: dict[str, Figures] = {}
     for scope in scopes:
@@ -95,23 +125,27 @@ def public(values: Figures) -> tuple[Figures, list[str]]:
     return values | dict.fromkeys(withheld), withheld
 
 
-async def state(model: Database, scope: Scope, period: Period, *, today: date) -> dict[str, Any]:
-    """The whole state of a scope in a period, as the dashboard shows it.
+async def state(reader: Reader, scope: Scope, period: Period, *, today: date) -> dict[str, Any]:
+    """The whole state of a scope in a period, as the dashboard shows it; give it a `snapshot`.
 
     Raises:
         ScopeUnknown: there is no such region, centre or campaign.
     """
-    number, as_of = await revision(model)
+    number, as_of = await revision(reader)
+    named = await _named(reader, scope)
+    stands_at = period.stands_at(today=today)
     # A report on 2021 shows the regions of 2021.
-    existing = [code for code, region in REGIONS.items() if region.exists(min(period.end or today, today))]
+    existing = [code for code, region in REGIONS.items() if region.exists(min(stands_at, today))]
     region_codes = existing if scope.kind == "country" else []
-    centres = await model.pool.fetch(_CENTRES, scope.code, period.end or today) if scope.kind == "region" else []
-    campaigns = await _campaigns(model, scope)
+    centres: list[asyncpg.Record] = []
+    if scope.kind == "region":
+        centres = await reader.fetch(_CENTRES, scope.code, stands_at, period.start or domain.BEGINNING)
+    campaigns = await _campaigns(reader, scope)
     asked = [scope.code, *region_codes, *(f"centre:{c['id']}" for c in centres), *(code for code, _ in campaigns)]
-    every = await figures(model, asked, period, today=today)
+    every = await figures(reader, asked, period, today=today)
     shown, withheld = (every[scope.code], []) if scope.kind == "country" else public(every[scope.code])
     return {
-        "scope": await _named(model, scope),
+        "scope": named,
         "period": {"from": period.start, "to": period.end},
         "revision": number,
         "as_of": as_of,
@@ -130,8 +164,8 @@ async def state(model: Database, scope: Scope, period: Period, *, today: date) -
             for centre in centres
         ],
         "campaigns": [_campaign(campaign, every[code], scope) for code, campaign in campaigns],
-        "series": await _series(model, scope, period),
-        "ticker": await _ticks(model, scope),
+        "series": await _series(reader, scope, period),
+        "ticker": await _ticks(reader, scope),
     }
 
 
@@ -140,11 +174,11 @@ def _smaller(values: Figures, names: Iterable[str]) -> dict[str, Any]:
     return {**{name: shown[name] for name in (*names, *HELPED)}, "hidden": withheld}
 
 
-async def _campaigns(model: Database, scope: Scope) -> list[tuple[str, asyncpg.Record]]:
+async def _campaigns(reader: Reader, scope: Scope) -> list[tuple[str, asyncpg.Record]]:
     """The campaigns to list, each with the scope that its figures are counted in."""
     if scope.kind == "centre":
         return []
-    rows = await model.pool.fetch(_CAMPAIGNS)
+    rows = await reader.fetch(_CAMPAIGNS)
     if scope.kind == "campaign":
         rows = [row for row in rows if row["id"] == scope.id]
     if scope.kind == "region":
@@ -168,7 +202,7 @@ def _campaign(campaign: asyncpg.Record, values: Figures, scope: Scope) -> dict[s
     }
 
 
-async def _named(model: Database, scope: Scope) -> dict[str, Any]:
+async def _named(reader: Reader, scope: Scope) -> dict[str, Any]:
     """The scope with its names and what it lies in."""
     country = {"code": COUNTRY, "name": {"kk": "Қазақстан", "ru": "Казахстан", "en": "Kazakhstan"}}
     if scope.kind == "country":
@@ -178,27 +212,27 @@ async def _named(model: Database, scope: Scope) -> dict[str, Any]:
             raise domain.ScopeUnknown
         return {"code": scope.code, "kind": scope.kind, "name": REGIONS[scope.code].name, "path": [country]}
     if scope.kind == "centre":
-        row = await model.pool.fetchrow("SELECT name, region FROM centre WHERE id = $1", scope.id)
+        row = await reader.fetchrow("SELECT name, region FROM centre WHERE id = $1", scope.id)
         if row is None:
             raise domain.ScopeUnknown
         region = {"code": row["region"], "name": REGIONS[row["region"]].name}
         return {"code": scope.code, "kind": scope.kind, "name": row["name"], "path": [country, region]}
-    row = await model.pool.fetchrow("SELECT title FROM campaign WHERE id = $1", scope.id)
+    row = await reader.fetchrow("SELECT title FROM campaign WHERE id = $1", scope.id)
     if row is None:
         raise domain.ScopeUnknown
     return {"code": scope.code, "kind": scope.kind, "name": row["title"], "path": [country]}
 
 
-async def _series(model: Database, scope: Scope, period: Period) -> dict[str, list[Any]]:
+async def _series(reader: Reader, scope: Scope, period: Period) -> dict[str, list[Any]]:
     """Days on which something happened, and what; the days between are zero."""
-    rows = await model.pool.fetch(_SERIES, scope.code, period.start or domain.BEGINNING, period.end or _END)
+    rows = await reader.fetch(_SERIES, scope.code, period.start or domain.BEGINNING, period.end or _END)
     rows = [row for row in rows if any(row[name] for name in SERIES)]
     return {"days": [row["day"] for row in rows], **{name: [row[name] for row in rows] for name in SERIES}}
 
 
-async def _ticks(model: Database, scope: Scope) -> list[dict[str, Any]]:
+async def _ticks(reader: Reader, scope: Scope) -> list[dict[str, Any]]:
     identity = {"country": [], "region": [scope.code]}.get(scope.kind)
-    rows = await model.pool.fetch(_TICKS[scope.kind], TICKS, *([scope.id] if identity is None else identity))
+    rows = await reader.fetch(_TICKS[scope.kind], TICKS, *([scope.id] if identity is None else identity))
     return [
         {
             "id": str(row["message_id"]),
@@ -214,12 +248,12 @@ async def _ticks(model: Database, scope: Scope) -> list[dict[str, Any]]:
     ]
 
 
-async def messages_after(model: Database, position: int, limit: int) -> list[asyncpg.Record]:
+async def messages_after(reader: Reader, position: int, limit: int) -> list[asyncpg.Record]:
     """Messages in the order of application: position, message id and body."""
-    return await model.pool.fetch(_MESSAGES, position, limit)
+    return await reader.fetch(_MESSAGES, position, limit)
 
 
-async def position_of(model: Database, message_id: str | None) -> int:
+async def position_of(reader: Reader, message_id: str | None) -> int:
     """Where a message stands; 0 for none, the beginning.
 
     Raises:
@@ -227,7 +261,7 @@ async def position_of(model: Database, message_id: str | None) -> int:
     """
     if message_id is None:
         return 0
-    position = await model.pool.fetchval(_POSITION, message_id)
-    if position is None:
+    row = await reader.fetchrow(_POSITION, message_id)
+    if row is None:
         raise domain.MessageUnknown
-    return position
+    return int(row["position"])

@@ -68,10 +68,14 @@ class PartView(BaseModel):
 
 
 class RegionView(PartView):
+    """A region's figures, beside those of the others."""
+
     code: str
 
 
 class CentreView(PartView):
+    """A centre's figures, beside those of the region's others."""
+
     id: UUID
     kind: str
     region: str

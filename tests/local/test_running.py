@@ -13,8 +13,8 @@ from typing import Any
 
 import pytest
 
-from deploy.local import loopback, ports, processes
-from deploy.local.installation import SERVICES
+from deploy.local import loopback, migrations, ports, processes
+from deploy.local.installation import SERVICES, Installation
 
 pytestmark = pytest.mark.xdist_group("a whole system")
 
@@ -121,6 +121,26 @@ def test_a_command_for_a_folder_without_installation_is_refused(operator: Operat
     assert refused.returncode == 1
     assert "There is no installation" in refused.stderr
     assert not (tmp_path / "nothing").exists()
+
+
+async def test_databases_that_are_as_they_were_are_left_alone(
+    operator: Operator, monkeypatch: pytest.MonkeyPatch
+) -> None:
+    asked: list[str] = []
+
+    async def run_to_end(argv: list[str], **_: object) -> int:
+        asked.append(argv[-2])
+        return 0
+
+    monkeypatch.setattr(processes, "run_to_end", run_to_end)
+    installation = Installation(operator.data_dir)
+
+    await migrations.migrate(installation)
+    assert asked == []
+
+    (operator.data_dir / "migrated.json").unlink()
+    await migrations.migrate(installation)
+    assert asked == [f"services.{name}" for name in SERVICES]
 
 
 @pytest.mark.faults

@@ -26,7 +26,7 @@ WITH due AS (
     SELECT id, receipt_year, row_number() OVER (PARTITION BY receipt_year ORDER BY id) AS place
     FROM (
         SELECT id, receipt_year FROM donation WHERE receipt_number IS NULL ORDER BY receipt_year, id LIMIT $1
-    ) AS some
+    ) AS waiting
 ), last AS (
     SELECT receipt_year, (
         SELECT coalesce(max(receipt_number), 0) FROM donation WHERE donation.receipt_year = due.receipt_year

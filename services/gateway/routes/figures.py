@@ -1,39 +1,79 @@
-"""The dashboard's figures."""
+"""The dashboard's figures: asked for, or pushed."""
 
-from datetime import date
 from typing import Annotated
 
 from fastapi import APIRouter, Query, Request, Response
 
-from services.gateway.domain import Period, PeriodBackwards, Scope, ScopeUnknown
+from services.gateway.domain import DayUnreadable, PeriodBackwards, ScopeUnknown
+from services.gateway.live import TooManyWatchers
 from services.gateway.schemas import DashboardState
 from services.gateway.states import States, Topic
 from shared.access.doors import permits
 from shared.access.permissions import Permission
+from shared.errors import NotFound
 from shared.problems import refusals
 
 router = APIRouter(prefix="/v1", tags=["figures"])
 
-AskedScope = Annotated[str, Query(description="`kz`, a region such as `KZ-75`, `centre:<id>` or `campaign:<id>`.")]
-AskedDay = Annotated[date | None, Query(alias="from", description="First civil day; open when absent.")]
+_DAY = {"format": "date"}
+AskedScope = Annotated[
+    str, Query(max_length=64, description="`kz`, a region such as `KZ-75`, `centre:<id>` or `campaign:<id>`.")
+]
+AskedStart = Annotated[
+    str | None, Query(alias="from", description="First civil day; open when absent.", json_schema_extra=_DAY)
+]
+AskedEnd = Annotated[
+    str | None, Query(alias="to", description="Last civil day; open when absent.", json_schema_extra=_DAY)
+]
+_REFUSED = (ScopeUnknown, DayUnreadable, PeriodBackwards)
 
 
 @router.get(
     "/dashboard",
     response_model=DashboardState,
-    responses=refusals(ScopeUnknown, PeriodBackwards),
+    responses=refusals(*_REFUSED),
     dependencies=[permits(Permission.READ_FIGURES)],
 )
 async def read_dashboard(
-    request: Request,
-    scope: AskedScope = "kz",
-    start: AskedDay = None,
-    end: Annotated[date | None, Query(alias="to", description="Last civil day; open when absent.")] = None,
+    request: Request, scope: AskedScope = "kz", start: AskedStart = None, end: AskedEnd = None
 ) -> Response:
     """All figures of a scope in a period, with the daily series: the same document that `/v1/live` pushes."""
+    topic = Topic.parse(scope, start, end)
     states: States = request.app.state.states
-    state = await states.get(Topic(Scope.parse(scope), Period(start, end)))
-    headers = {"ETag": state.etag, "Cache-Control": "no-cache"}
-    if request.headers.get("if-none-match") == state.etag:
-        return Response(status_code=304, headers=headers)
-    return Response(state.body, media_type="application/json", headers=headers)
+    mark = await states.mark()
+    if f'"{mark}"' in _tags(request.headers.get("if-none-match", "")):
+        return Response(status_code=304, headers=_caching(f'"{mark}"'))
+    state = await states.get(topic, at=mark)
+    return Response(state.body, media_type="application/json", headers=_caching(f'"{state.mark}"'))
+
+
+@router.get(
+    "/live",
+    response_class=Response,
+    responses={
+        200: {"description": "Endless events.", "content": {"text/event-stream": {"schema": {"type": "string"}}}},
+        **refusals(*_REFUSED, TooManyWatchers),
+    },
+    dependencies=[permits(Permission.READ_FIGURES)],
+)
+async def watch_dashboard(
+    scope: AskedScope = "kz",
+    start: AskedStart = None,
+    end: AskedEnd = None,
+    last: Annotated[str | None, Query(description="Id of the last event you have, as in `Last-Event-ID`.")] = None,
+) -> Response:
+    """The same, as server-sent events: the whole state now and, at most once a second, whenever it changes.
+
+    `event: state` carries the document of `/v1/dashboard`, `event: hb` only says that the line is open.
+    """
+    # Described here, answered by `live.py` before FastAPI is asked: its watchers must cost next to nothing.
+    raise NotFound
+
+
+def _tags(header: str) -> list[str]:
+    """The entity tags of an If-None-Match; a proxy that compresses makes them weak."""
+    return [tag.strip().removeprefix("W/") for tag in header.split(",")]
+
+
+def _caching(etag: str) -> dict[str, str]:
+    return {"ETag": etag, "Cache-Control": "no-cache"}

@@ -1,6 +1,7 @@
 """All facts in the order of application, for those who follow: in pages, and as a stream."""
 
 import asyncio
+import contextlib
 from collections.abc import AsyncGenerator
 from typing import Annotated
 
@@ -10,10 +11,10 @@ from fastapi.responses import StreamingResponse
 
 from services.gateway import queries
 from services.gateway.domain import MessageUnknown
-from services.gateway.generations import Generations
 from services.gateway.schemas import MessagePage
 from shared.access.doors import permits
 from shared.access.permissions import Permission
+from shared.database import CONNECTION_LOST, Database, DatabaseUnavailable
 from shared.problems import refusals
 
 router = APIRouter(prefix="/v1", tags=["messages"])
@@ -35,17 +36,19 @@ async def read_messages(
     request: Request,
     after: Annotated[str | None, Query(max_length=64, description="Id of the last message you have.")] = None,
     limit: Annotated[int, Query(ge=1, le=_PAGE)] = 100,
+    stream: Annotated[bool, Query(description="The same as `Accept: text/event-stream`.")] = False,
     accept: Annotated[str, Header(include_in_schema=False)] = "*/*",
     last_event_id: Annotated[str | None, Header(max_length=64)] = None,
 ) -> Response:
-    """Messages after one that you have, oldest first. With `Accept: text/event-stream` the same as an endless stream."""
-    generations: Generations = request.app.state.generations
-    if _STREAM in accept:
-        position = await queries.position_of(generations.active, last_event_id or after)
+    """Messages after one that you have, oldest first; with `Accept: text/event-stream` the same as an endless stream."""
+    database: Database = request.app.state.database
+    if stream or _STREAM in accept:
+        position = await queries.position_of(database.pool, last_event_id or after)
         headers = {"Cache-Control": "no-store", "X-Accel-Buffering": "no"}
-        return StreamingResponse(_stream(request, generations, position), media_type=_STREAM, headers=headers)
-    position = await queries.position_of(generations.active, after)
-    rows = await queries.messages_after(generations.active, position, limit)
+        events = _events(database, position, closing=request.app.state.closing)
+        return StreamingResponse(events, media_type=_STREAM, headers=headers)
+    position = await queries.position_of(database.pool, after)
+    rows = await queries.messages_after(database.pool, position, limit)
     body = b'{"items":[' + b",".join(row["body"].encode() for row in rows) + b"]"
     if len(rows) == limit:
         url = request.url.include_query_params(after=rows[-1]["message_id"])
@@ -53,11 +56,13 @@ async def read_messages(
     return Response(body + b"}", media_type="application/json", headers={"Cache-Control": "no-store"})
 
 
-async def _stream(request: Request, generations: Generations, position: int) -> AsyncGenerator[bytes]:
-    closing: asyncio.Event = request.app.state.closing
+async def _events(database: Database, position: int, *, closing: asyncio.Event) -> AsyncGenerator[bytes]:
     quiet = 0
     while not closing.is_set():
-        rows = await queries.messages_after(generations.active, position, _PAGE)
+        rows = []
+        # Who follows need not notice that the database was away for a moment.
+        with contextlib.suppress(*CONNECTION_LOST, DatabaseUnavailable):
+            rows = await queries.messages_after(database.pool, position, _PAGE)
         for row in rows:
             position = row["position"]
             yield f"id: {row['message_id']}\nevent: message\ndata: {row['body']}\n\n".encode()
@@ -66,5 +71,6 @@ async def _stream(request: Request, generations: Generations, position: int) -> 
             quiet = 0
             yield b": hb\n\n"
         if not rows:
-            await asyncio.sleep(_LOOK_EVERY_S)
+            with contextlib.suppress(TimeoutError):
+                await asyncio.wait_for(closing.wait(), timeout=_LOOK_EVERY_S)
     yield b"retry: 2000\n\n"

@@ -1,7 +1,8 @@
 """The page: the built one where there is one, the plain one always."""
 
+import re
 from pathlib import Path
-from typing import Annotated, Literal
+from typing import Annotated
 
 from fastapi import APIRouter, Cookie, Header, Request, Response
 from fastapi.responses import FileResponse, RedirectResponse
@@ -13,8 +14,9 @@ from shared.access.permissions import Permission
 from shared.errors import NotFound
 
 STATIC = Path(__file__).parent.parent / "static"
+PAGES = Path(__file__).parent.parent / "pages"
 LANGUAGES = ("kk", "ru", "en")
-Language = Literal["kk", "ru", "en"]
+_QUALITY = re.compile(r"[01](\.[0-9]{0,3})?")
 
 router = APIRouter(include_in_schema=False, dependencies=[permits(Permission.READ_FIGURES)])
 
@@ -29,12 +31,13 @@ def preferred(cookie: str | None, accepted: str) -> str:
         return cookie
     wishes: list[tuple[float, str]] = []
     for wish in accepted.split(","):
-        tag, _, quality = wish.strip().partition(";q=")
+        tag, _, quality = wish.replace(" ", "").partition(";q=")
         # `kk-KZ` is Kazakh.
         language = tag.split("-")[0].lower()
-        if language in LANGUAGES:
-            wishes.append((float(quality) if quality.replace(".", "", 1).isdigit() else 1.0, language))
-    return max(wishes, key=lambda wish: wish[0], default=(1.0, "kk"))[1]
+        if language in LANGUAGES and (not quality or _QUALITY.fullmatch(quality)):
+            wishes.append((float(quality or 1), language))
+    best = max(wishes, key=lambda wish: wish[0], default=(0.0, "kk"))
+    return best[1] if best[0] > 0 else "kk"
 
 
 @router.get("/")
@@ -50,8 +53,9 @@ async def choose_language(
 
 
 @router.get("/{language}/")
-async def show_page(request: Request, language: Language) -> Response:
+async def show_page(request: Request, language: str) -> Response:
     """The dashboard; where it was not built, the plain page."""
+    _require(language)
     built = STATIC / language / "index.html"
     if built.is_file():
         return FileResponse(built, headers={"Cache-Control": "no-cache"})
@@ -59,8 +63,9 @@ async def show_page(request: Request, language: Language) -> Response:
 
 
 @router.get("/plain/{language}/")
-async def show_plain_page(request: Request, language: Language) -> Response:
+async def show_plain_page(request: Request, language: str) -> Response:
     """The same figures without a script: for old phones, slow lines, print."""
+    _require(language)
     query = request.query_params
     topic = Topic.parse(query.get("scope"), query.get("from"), query.get("to"))
     states: States = request.app.state.states
@@ -73,13 +78,24 @@ async def read_asset(name: str) -> Response:
     return _file(STATIC / "assets" / name, "public, max-age=31536000, immutable")
 
 
+@router.get("/pages/{name}")
+async def read_own_file(name: str) -> Response:
+    """A file of the pages that are made here, without a build."""
+    return _file(PAGES / name, "public, max-age=3600")
+
+
 @router.get("/favicon.svg")
 async def read_icon() -> Response:
     return _file(STATIC / "favicon.svg", "public, max-age=86400")
 
 
+def _require(language: str) -> None:
+    if language not in LANGUAGES:
+        raise FileNotThere
+
+
 def _file(path: Path, caching: str) -> Response:
     # `name` holds no slash, but it may be `..`.
-    if not path.is_file() or STATIC not in path.resolve().parents:
+    if not path.is_file() or not {STATIC, PAGES} & set(path.resolve().parents):
         raise FileNotThere
     return FileResponse(path, headers={"Cache-Control": caching})

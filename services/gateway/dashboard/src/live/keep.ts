@@ -10,27 +10,30 @@ export interface Kept {
   readonly state: DashboardState;
 }
 
-let keptAt = 0;
-let keptQuery = "";
+export class Keeper {
+  #at = 0;
+  #query = "";
 
-/** Writes at most every ten seconds; storage that is full or forbidden is no reason to stop. */
-export function keep(query: string, state: DashboardState): void {
-  const at = Date.now();
-  if (query === keptQuery && at - keptAt < EVERY_MS) return;
-  [keptQuery, keptAt] = [query, at];
-  try {
-    localStorage.setItem(KEY, JSON.stringify({ query, at, state } satisfies Kept));
-  } catch {
-    localStorage.removeItem(KEY);
+  /** Writes at most every ten seconds; storage that is full or forbidden is no reason to stop. */
+  keep(query: string, state: DashboardState): void {
+    const at = Date.now();
+    if (query === this.#query && at - this.#at < EVERY_MS) return;
+    this.#query = query;
+    this.#at = at;
+    try {
+      localStorage.setItem(KEY, JSON.stringify({ query, at, state } satisfies Kept));
+    } catch {
+      // The page then simply has nothing to show without a connection.
+    }
   }
-}
 
-/** What was kept for exactly this place and period. */
-export function kept(query: string): Kept | null {
-  try {
-    const found = JSON.parse(localStorage.getItem(KEY) ?? "null") as Kept | null;
-    return found?.query === query ? found : null;
-  } catch {
-    return null;
+  /** What was kept for exactly this place and period. */
+  found(query: string): Kept | null {
+    try {
+      const found = JSON.parse(localStorage.getItem(KEY) ?? "null") as Kept | null;
+      return found?.query === query ? found : null;
+    } catch {
+      return null;
+    }
   }
 }

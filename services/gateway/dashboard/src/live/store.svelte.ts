@@ -9,7 +9,7 @@ import type { Words } from "../i18n/words.ts";
 import type { DashboardState, Region } from "./contract.ts";
 import { isNews } from "./frame.ts";
 import type { Frame } from "./frame.ts";
-import { keep, kept } from "./keep.ts";
+import { Keeper } from "./keep.ts";
 import { LiveStream } from "./stream.ts";
 import type { Connection, Refused } from "./stream.ts";
 
@@ -44,6 +44,7 @@ export class Dashboard {
 
   #newest: { frame: Frame; at: number } | null = null;
   #query = "";
+  readonly #keeper = new Keeper();
   readonly #stream: LiveStream;
 
   constructor(words: Words) {
@@ -131,7 +132,7 @@ export class Dashboard {
     const first = this.#newest === null;
     const news = isNews(this.#newest?.frame ?? null, frame);
     this.#newest = { frame, at };
-    keep(this.#query, frame.state);
+    this.#keeper.keep(this.#query, frame.state);
     if (this.paused && !first) {
       if (news) this.waiting += 1;
       return;
@@ -151,7 +152,7 @@ export class Dashboard {
   }
 
   #restore(): void {
-    const found = kept(this.#query);
+    const found = this.#keeper.found(this.#query);
     if (!found) return;
     this.#put(found.state, found.at);
     this.restored = true;

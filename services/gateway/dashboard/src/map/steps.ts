@@ -20,7 +20,8 @@ export function shading(values: readonly number[]): { of(value: number): number;
     return 1 + bounds.filter((bound) => value > bound).length;
   }
   const legend: Shade[] = [];
-  for (const value of sorted) {
+  // Below one are the counts that are withheld; they have a shade but no bound to print.
+  for (const value of sorted.filter((one) => one >= 1)) {
     const step = of(value);
     const last = legend.at(-1);
     if (last?.step === step) legend[legend.length - 1] = { ...last, to: value };

@@ -1,0 +1,1 @@
+"""Measurements: each claim of speed beside its limit, taken in the same run."""

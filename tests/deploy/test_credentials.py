@@ -1,0 +1,76 @@
+"""The passwords and keys that containers are started with."""
+
+import json
+import subprocess
+import sys
+from base64 import b64decode
+from pathlib import Path
+
+import pytest
+from nats.aio.client import Client
+
+from deploy import credentials
+from deploy.local.installation import SERVICES
+from shared.access.principal import Principal
+from shared.access.token import Signer, Verifier
+from shared.paging import Cursors
+from shared.sealed import Seal
+
+
+def secrets() -> dict[str, dict[str, bytes]]:
+    """The made Secrets, decoded, by name."""
+    made = json.loads(credentials.kubernetes())
+    return {s["metadata"]["name"]: {k: b64decode(v) for k, v in s["data"].items()} for s in made["items"]}
+
+
+def test_each_run_makes_up_others() -> None:
+    assert credentials.compose() != credentials.compose()
+    assert credentials.kubernetes() != credentials.kubernetes()
+
+
+def test_a_password_needs_no_quoting_anywhere() -> None:
+    words = [credentials.password() for _ in range(200)]
+
+    assert not [word for word in words if not word[0].isalpha() or not word.replace("-", "").replace("_", "").isalnum()]
+
+
+def test_an_address_has_the_password_of_its_server() -> None:
+    made = secrets()
+
+    for service in SERVICES:
+        word = made["postgres"][service].decode()
+        url = f"postgresql://{service}:{word}@postgres:5432/{service}"
+        assert made[f"{service}-database"] == {"url": url.encode()}
+    assert made["nats"]["url"] == b"nats://asar:" + made["nats"]["password"] + b"@nats:4222"
+    assert Client  # the address is what nats-py is given
+
+
+def test_the_keys_work_when_they_are_mounted_together(tmp_path: Path) -> None:
+    made = secrets()
+    for name, content in (made["keys"] | made["signing-key"]).items():
+        (tmp_path / name).write_bytes(content)
+
+    principal = Principal(id="person:1", kind="person", roles=frozenset(), centres=frozenset())
+    token = Signer(tmp_path).sign(principal, "charity")
+
+    assert Verifier(tmp_path, "charity").verify(token) == principal
+    seal = Seal(tmp_path)
+    assert seal.open_text(seal.close("Айгүл", place="a.b", row="1"), place="a.b", row="1") == "Айгүл"
+    Cursors(tmp_path)
+
+
+def test_a_service_can_do_without_the_signing_key(tmp_path: Path) -> None:
+    for name, content in secrets()["keys"].items():
+        (tmp_path / name).write_bytes(content)
+
+    Verifier(tmp_path, "events")
+    with pytest.raises(FileNotFoundError):
+        Signer(tmp_path)
+
+
+@pytest.mark.parametrize("words", [[], ["helm"], ["compose", "again"]])
+def test_other_words_are_answered_with_the_usage(words: list[str]) -> None:
+    done = subprocess.run([sys.executable, "-m", "deploy.credentials", *words], capture_output=True, text=True)
+
+    assert (done.returncode, done.stdout) == (1, "")
+    assert "usage" in done.stderr

@@ -1,0 +1,116 @@
+"""Compose and Kubernetes describe one system: the same services, settings, servers, and nothing that is not read."""
+
+from collections.abc import Iterator
+from pathlib import Path
+
+import pytest
+
+from deploy.local.installation import CODE, SERVICES
+from services.gateway.settings import GatewaySettings
+from shared.settings import Settings
+from tests.deploy import composition
+from tests.deploy.cluster import BASE, DEVELOPMENT, K8S, rendered
+from tests.deploy.test_compose import given
+from tests.deploy.test_manifests import made_secrets
+
+PREFIX = "ASAR_"
+
+
+def settings_class(service: str) -> type[Settings]:
+    return GatewaySettings if service == "gateway" else Settings
+
+
+def names(service: str) -> set[str]:
+    """The variables that a service reads."""
+    return {PREFIX + field.upper() for field in settings_class(service).model_fields}
+
+
+def described(service: str) -> Iterator[tuple[str, dict[str, str]]]:
+    """Every process of a service that is described anywhere, with its variables."""
+    for container in (service, f"migrate-{service}"):
+        yield f"compose {container}", composition.environment(container, given())
+    secrets = made_secrets()
+    for folder in (BASE, DEVELOPMENT):
+        for part in ("api", "worker", "migrate"):
+            cluster = rendered(folder)
+            yield f"{folder.name} {service}-{part}", cluster.environment(cluster.pod(f"{service}-{part}"), secrets)
+
+
+@pytest.mark.parametrize("service", SERVICES)
+def test_each_setting_is_named_and_no_other(service: str) -> None:
+    for where, variables in described(service):
+        assert {name for name in variables if name.startswith(PREFIX)} == names(service), where
+
+
+@pytest.mark.parametrize("service", SERVICES)
+def test_the_settings_can_be_read(service: str, monkeypatch: pytest.MonkeyPatch) -> None:
+    for where, variables in described(service):
+        with monkeypatch.context() as patch:
+            for name in names(service):
+                patch.delenv(name, raising=False)
+            for name, value in variables.items():
+                patch.setenv(name, value)
+            settings = settings_class(service)()  # pyright: ignore[reportCallIssue]  # the environment fills it in
+        # What listens on its own loopback interface is alone in its container.
+        assert (settings.host, settings.port) == ("0.0.0.0", 8000), where  # noqa: S104
+        assert settings.keys_dir == Path("/var/lib/asar/keys"), where
+        assert settings.environment == ("development" if where.startswith("development") else "production"), where
+        assert settings.stream_replicas == (3 if where.startswith("base") else 1), where
+
+
+def test_doors_are_open_in_development_only() -> None:
+    for where, variables in described("gateway"):
+        assert variables["ASAR_OPEN_DOORS"] == str(where.startswith("development")).lower(), where
+
+
+def test_the_gateway_finds_each_service() -> None:
+    for where, variables in described("gateway"):
+        for service in ("volunteers", "events", "charity"):
+            host = service if where.startswith("compose") else f"{service}-api"
+            assert variables[f"ASAR_{service.upper()}_URL"] == f"http://{host}:8000", where
+    for folder in (BASE, DEVELOPMENT):
+        served = {one["metadata"]["name"]: one["spec"]["ports"][0]["port"] for one in rendered(folder).all("Service")}
+        assert {name: port for name, port in served.items() if name.endswith("-api")} == {
+            f"{service}-api": 8000 for service in SERVICES
+        }
+
+
+def test_keys_are_looked_for_where_they_are() -> None:
+    for service in SERVICES:
+        for container in (service, f"migrate-{service}"):
+            assert composition.services()[container]["volumes"] == ["keys:/var/lib/asar/keys:ro"]
+        for part in ("api", "worker", "migrate"):
+            pod = rendered(BASE).pod(f"{service}-{part}")
+            mounts = {mount["name"]: mount["mountPath"] for mount in pod.container["volumeMounts"]}
+            assert mounts["keys"] == "/var/lib/asar/keys"
+    assert composition.services()["keys"]["command"] == ["shared.access.keys", "/var/lib/asar/keys"]
+
+
+@pytest.mark.parametrize(("server", "file"), [("nats", "nats.conf"), ("postgres", "databases.sql")])
+def test_the_servers_are_prepared_alike(server: str, file: str) -> None:
+    compose, cluster = CODE / "deploy" / "compose" / file, K8S / "components" / server / file
+
+    assert compose.read_text(encoding="utf-8") == cluster.read_text(encoding="utf-8")
+
+
+def test_the_servers_are_started_alike() -> None:
+    compose, cluster = composition.services(), rendered(DEVELOPMENT)
+    postgres, nats = cluster.pod("postgres"), cluster.pod("nats")
+
+    assert postgres.container["image"] == compose["postgres"]["image"]
+    assert nats.container["command"] == compose["nats"]["entrypoint"]
+    assert nats.container["args"] == compose["nats"]["command"]
+    for server, pod in (("postgres", postgres), ("nats", nats)):
+        variables = {entry["name"]: entry.get("value") for entry in pod.container["env"]}
+        assert variables.keys() == compose[server]["environment"].keys()
+    [initdb] = [entry for entry in postgres.container["env"] if entry["name"] == "POSTGRES_INITDB_ARGS"]
+    assert initdb["value"] == compose["postgres"]["environment"]["POSTGRES_INITDB_ARGS"]
+
+
+def test_nats_keeps_a_quarter_of_its_volume_free() -> None:
+    pod = rendered(DEVELOPMENT).pod("nats")
+    [most] = [entry["value"] for entry in pod.container["env"] if entry["name"] == "NATS_FILE_STORE_MAX"]
+    [claim] = pod.workload["spec"]["volumeClaimTemplates"]
+
+    asked = claim["spec"]["resources"]["requests"]["storage"]
+    assert int(most.removesuffix("GB")) <= int(asked.removesuffix("Gi")) * 3 / 4

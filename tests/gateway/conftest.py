@@ -1,0 +1,64 @@
+"""The gateway's read model and its web server, fresh for each test."""
+
+from collections.abc import AsyncIterator
+from pathlib import Path
+from typing import Any
+
+import pytest
+
+from deploy.local.postgres import EmbeddedPostgres
+from services.gateway.app import Gateway
+from services.gateway.settings import GatewaySettings
+from shared.access import keys
+from tests.gateway.reading import ReadModelUnderTest
+from tests.gateway.serving import RunningGateway, UpstreamService
+from tests.systems import FreshDatabase, migrated_template
+
+
+def make_settings(database_url: str, nats_url: str, keys_dir: Path, **others: Any) -> GatewaySettings:
+    keys.make_missing(keys_dir)
+    nowhere = {f"{service}_url": "http://127.0.0.1:1" for service in ("volunteers", "events", "charity")}
+    own: dict[str, Any] = {"log_level": "error", "port": 0, "open_doors": True, "pool_size": 5}
+    return GatewaySettings(
+        database_url=database_url, nats_url=nats_url, keys_dir=keys_dir, **nowhere | own | others
+    )
+
+
+@pytest.fixture(scope="session")
+async def gateway_template(
+    postgres: EmbeddedPostgres, tmp_path_factory: pytest.TempPathFactory, anyio_backend: str
+) -> str:
+    keys_dir = tmp_path_factory.mktemp("keys")
+    return await migrated_template(
+        postgres,
+        "gateway",
+        lambda url: Gateway(make_settings(url, "nats://unused", keys_dir)).process.migrate(),
+    )
+
+
+@pytest.fixture
+async def settings(gateway_template: str, fresh_database: FreshDatabase, tmp_path: Path) -> GatewaySettings:
+    """Settings over a database of its own. NATS is named but not there."""
+    url = await fresh_database(template=gateway_template)
+    return make_settings(url, "nats://127.0.0.1:1", tmp_path / "keys")
+
+
+@pytest.fixture
+async def model(settings: GatewaySettings) -> AsyncIterator[ReadModelUnderTest]:
+    """A read model without a web server."""
+    async with ReadModelUnderTest.opened(settings) as model:
+        yield model
+
+
+@pytest.fixture
+async def upstream(anyio_backend: str) -> AsyncIterator[UpstreamService]:
+    """A service that tells what it was asked."""
+    async with UpstreamService() as service:
+        yield service
+
+
+@pytest.fixture
+async def gateway(settings: GatewaySettings, upstream: UpstreamService) -> AsyncIterator[RunningGateway]:
+    """A gateway with a real web server, with the `upstream` as volunteers service and nobody as the others."""
+    async with RunningGateway(settings.model_copy(update={"volunteers_url": upstream.url})) as running:
+        yield running

@@ -1,0 +1,105 @@
+"""The kites service and its parts, fresh for each test; and a deadline for what is waited for."""
+
+import asyncio
+import functools
+import inspect
+from collections.abc import AsyncIterator, Awaitable, Callable
+from contextlib import AsyncExitStack
+from pathlib import Path
+from typing import Any
+
+import pytest
+
+from deploy.local.postgres import EmbeddedPostgres
+from shared.database import Database
+from shared.messaging.connection import Bus
+from shared.settings import Settings
+from tests.shared.kites import SERVICE, Base, Kites, Listener, create_tables
+from tests.systems import FreshDatabase, ServiceUnderTest, make_settings, serving
+
+DEADLINE_S = 20.0
+Opened = Callable[..., Awaitable[Database]]
+
+
+async def until(condition: Callable[[], Awaitable[bool] | bool], *, within_s: float = DEADLINE_S) -> None:
+    """Wait for a condition; fail when it does not come about in time."""
+    async with asyncio.timeout(within_s):
+        while True:
+            answer = condition()
+            if answer if isinstance(answer, bool) else await answer:
+                return
+            await asyncio.sleep(0.01)
+
+
+def pytest_collection_modifyitems(items: list[pytest.Item]) -> None:
+    """No test of this folder outlives its deadline, whatever it waits for."""
+    for item in items:
+        if isinstance(item, pytest.Function) and item.path.parent == Path(__file__).parent:
+            if inspect.iscoroutinefunction(item.obj):
+                item.obj = _with_deadline(item.obj)
+
+
+def _with_deadline(test: Callable[..., Awaitable[None]]) -> Callable[..., Awaitable[None]]:
+    @functools.wraps(test)
+    async def limited(*arguments: Any, **fixtures: Any) -> None:
+        async with asyncio.timeout(2 * DEADLINE_S):
+            await test(*arguments, **fixtures)
+
+    return limited
+
+
+@pytest.fixture(scope="session")
+async def kites_template(postgres: EmbeddedPostgres, anyio_backend: str) -> str:
+    await create_tables(await postgres.create_database("template_kites"))
+    return "template_kites"
+
+
+@pytest.fixture
+async def kites_url(kites_template: str, fresh_database: FreshDatabase) -> str:
+    """The address of a database with the kites service's tables."""
+    return await fresh_database(template=kites_template)
+
+
+@pytest.fixture
+async def opened(kites_url: str) -> AsyncIterator[Opened]:
+    """Opens databases on the kites service's tables, as each replica of it has its own: `await opened()`."""
+    async with AsyncExitStack() as stack:
+
+        async def open_another(**settings: int) -> Database:
+            database = Database(kites_url, Base.metadata, **settings)
+            await database.open()
+            stack.push_async_callback(database.close)
+            return database
+
+        yield open_another
+
+
+@pytest.fixture
+async def database(opened: Opened) -> Database:
+    return await opened()
+
+
+@pytest.fixture
+def settings(kites_url: str, nats_url: str, tmp_path: Path) -> Settings:
+    return make_settings(kites_url, nats_url, tmp_path / "keys")
+
+
+@pytest.fixture
+async def bus(settings: Settings) -> AsyncIterator[Bus]:
+    bus = Bus(settings, name=SERVICE)
+    async with asyncio.timeout(DEADLINE_S):
+        await bus.open()
+    yield bus
+    await bus.close()
+
+
+@pytest.fixture
+def listener() -> Listener:
+    return Listener()
+
+
+@pytest.fixture
+async def kites(kites_url: str, tmp_path: Path) -> AsyncIterator[ServiceUnderTest]:
+    """The kites service's doors; nothing of it asks NATS."""
+    async with serving(Kites, make_settings(kites_url, "nats://127.0.0.1:1", tmp_path / "keys")) as service:
+        yield service
