@@ -6,7 +6,7 @@ from typing import TYPE_CHECKING, Any, TypeVar, cast
 
 import asyncpg
 from pydantic_core import PydanticUndefined
-from sqlalchemy.orm.attributes import manager_of_class
+from sqlalchemy.orm import ClassManager, class_mapper
 from sqlmodel import SQLModel
 
 AnyRow = TypeVar("AnyRow", bound=SQLModel)
@@ -33,9 +33,14 @@ class TableRow(SQLModel, metaclass=_WithoutSession):
 
 def restored(table_class: type[AnyRow], values: Mapping[str, Any] | asyncpg.Record) -> AnyRow:
     """A row as it was read: no defaults, no constructor."""
-    row: AnyRow = cast(Any, manager_of_class(table_class)).new_instance()
+    row: AnyRow = _manager_of(cast(Any, table_class)).new_instance()
     _values(row).update(values)
     return row
+
+
+@lru_cache(maxsize=256)
+def _manager_of(table_class: type[SQLModel]) -> ClassManager[Any]:
+    return class_mapper(table_class).class_manager
 
 
 def _values(row: SQLModel) -> dict[str, Any]:

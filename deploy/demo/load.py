@@ -7,9 +7,7 @@ simply started again. `python -m deploy.demo.load http://127.0.0.1:8000` loads t
 import asyncio
 import hashlib
 import sys
-from collections.abc import AsyncIterator, Iterator, Sequence
-from dataclasses import dataclass
-from itertools import count
+from collections.abc import Iterator, Sequence
 from time import monotonic
 from typing import Any
 
@@ -18,18 +16,15 @@ import orjson
 from rich.console import Console
 from rich.progress import BarColumn, MofNCompleteColumn, Progress, SpinnerColumn, TextColumn, TimeElapsedColumn
 
+from deploy.demo import patience
+from deploy.demo.check import check_everything, wait_for_figures
 from deploy.demo.network import Network
 from deploy.demo.network.places import Payload
-from deploy.demo.recount import COUNTRY, YEAR, Figures, Period, Recount
+from deploy.demo.patience import CannotLoad, first_of, pausing
+from deploy.demo.recount import Recount
 from deploy.demo.stages import STAGES, Stage
-from deploy.local.refusals import CannotRun
 
 REQUESTS_AT_ONCE = 4
-PATIENCE_S = 90.0
-"""How long nothing may move before we give up."""
-_LONGEST_PAUSE_S = 2.0
-_LINES_MAX = 20
-_PUBLIC_FROM = 5
 
 NOT_THERE_YET = frozenset(
     {"centre-unknown", "campaign-unknown", "volunteer-unknown", "event-unknown", "volunteer-not-active"}
@@ -46,24 +41,6 @@ _DONE_BEFORE = frozenset(
     }
 )
 """Problem codes that mean, when a network is loaded again, that this row was through the first time."""
-
-
-class CannotLoad(CannotRun):
-    """The network could not be loaded; the message says what stood in the way."""
-
-
-@dataclass(frozen=True)
-class Difference:
-    """A figure of the dashboard that is not what the requests add up to."""
-
-    scope: str
-    period: Period
-    figure: str
-    expected: int
-    shown: int | None
-
-    def __str__(self) -> str:
-        return f"{self.scope} {self.period[0]}…{self.period[1]}: {self.figure} is {self.shown}, must be {self.expected}"
 
 
 def client_of(address: str) -> httpx.AsyncClient:
@@ -107,17 +84,17 @@ class Loader:
                     group.create_task(self._run(stage))
         except* CannotLoad as failures:
             # The others were only cancelled because of the first.
-            raise _first_of(failures) from None
+            raise first_of(failures) from None
         return self.sent
 
     async def _begun_before(self) -> bool:
         first = self._network.places.centres[0]
         asked_since = monotonic()
-        async for _ in _pausing():
+        async for _ in pausing():
             try:
                 response = await self._client.get(f"/v1/centres/{first.id}")
             except httpx.TransportError as error:
-                if monotonic() - asked_since > PATIENCE_S:
+                if monotonic() - asked_since > patience.PATIENCE_S:
                     raise CannotLoad(f"{self._client.base_url} does not answer: {error}") from error
             else:
                 if response.status_code not in _BUSY:
@@ -155,7 +132,7 @@ class Loader:
     async def _send_batch(self, stage: Stage, rows: list[Payload]) -> None:
         """Send rows until each of them is done, those again that came before what they build on."""
         last_moved = monotonic()
-        async for attempt in _pausing():
+        async for attempt in pausing():
             async with self._slots:
                 answers = await self._post(stage, rows, attempt)
             waiting: list[Payload] = []
@@ -172,7 +149,7 @@ class Loader:
                 return
             if len(waiting) < len(rows):
                 last_moved = monotonic()
-            elif monotonic() - last_moved > PATIENCE_S:
+            elif monotonic() - last_moved > patience.PATIENCE_S:
                 raise CannotLoad(f"{stage.name}: {len(waiting)} rows still hear {', '.join(sorted(set(reasons)))}.")
             rows = waiting
 
@@ -183,7 +160,7 @@ class Loader:
         key = f"demo-{hashlib.sha256(stage.path.encode() + body).hexdigest()[:40]}-{attempt}"
         headers = {"content-type": "application/json", "idempotency-key": key}
         asked_since = monotonic()
-        async for _ in _pausing():
+        async for _ in pausing():
             why = "it does not answer"
             try:
                 response = await self._client.post(stage.path, content=body, headers=headers)
@@ -195,22 +172,9 @@ class Loader:
                 why = f"{response.status_code} {response.text[:500]}"
                 if response.status_code not in _BUSY:
                     raise CannotLoad(f"{stage.name}: {stage.path} answers {why}")
-            if monotonic() - asked_since > PATIENCE_S:
+            if monotonic() - asked_since > patience.PATIENCE_S:
                 raise CannotLoad(f"{stage.name}: {stage.path} cannot be reached: {why}")
         raise AssertionError
-
-
-def _first_of(failures: BaseExceptionGroup[CannotLoad]) -> CannotLoad:
-    first = failures.exceptions[0]
-    return first if isinstance(first, CannotLoad) else _first_of(first)
-
-
-async def _pausing() -> AsyncIterator[int]:
-    """Attempts, with a longer pause before each."""
-    for attempt in count():
-        if attempt:
-            await asyncio.sleep(min(0.05 * 2**attempt, _LONGEST_PAUSE_S))
-        yield attempt
 
 
 def _refusal_of(stage: Stage, row: Payload, problem: dict[str, Any]) -> str:
@@ -224,82 +188,6 @@ def _refusal_of(stage: Stage, row: Payload, problem: dict[str, Any]) -> str:
             f"The row: {orjson.dumps(row).decode()}",
         ]
     )
-
-
-async def differences(client: httpx.AsyncClient, scope: str, period: Period, expected: Figures) -> list[Difference]:
-    """What the dashboard shows otherwise than expected in one scope and period.
-
-    Raises:
-        CannotLoad: it does not answer.
-    """
-    asked_since = monotonic()
-    async for _ in _pausing():
-        try:
-            response = await client.get("/v1/dashboard", params={"scope": scope, "from": period[0], "to": period[1]})
-            state = response.raise_for_status().json()
-        except httpx.HTTPError as error:
-            if monotonic() - asked_since > PATIENCE_S:
-                raise CannotLoad(f"The dashboard does not answer: {error}") from error
-            continue
-        # Below the country, figures that could point at somebody are withheld.
-        withheld = {figure for figure in state["hidden"] if 1 <= expected.get(figure, 0) < _PUBLIC_FROM}
-        shown: dict[str, int | None] = state["figures"]
-        return [
-            Difference(scope, period, figure, number, shown.get(figure))
-            for figure, number in expected.items()
-            if figure not in withheld and shown.get(figure) != number
-        ]
-    raise AssertionError
-
-
-async def wait_for_figures(client: httpx.AsyncClient, recount: Recount) -> None:
-    """Wait until the dashboard shows the country's year; gives up when it stands still on other figures.
-
-    Raises:
-        CannotLoad: which figures are not as they must be.
-    """
-    expected = recount.figures(COUNTRY)
-    before: list[Difference] = []
-    since = monotonic()
-    async for _ in _pausing():
-        found = await differences(client, COUNTRY, YEAR, expected)
-        if not found:
-            return
-        if found != before:
-            before, since = found, monotonic()
-        elif monotonic() - since > PATIENCE_S / 3:
-            raise CannotLoad(_report(found))
-
-
-async def check_everything(client: httpx.AsyncClient, recount: Recount) -> None:
-    """Compare the year of every region, centre and campaign, and the country's months.
-
-    Raises:
-        CannotLoad: which figures are not as they must be.
-    """
-    found: list[Difference] = []
-    left = recount.expected()
-
-    async def compare_in_turn() -> None:
-        for scope, period, figures in left:
-            found.extend(await differences(client, scope, period, figures))
-
-    try:
-        async with asyncio.TaskGroup() as group:
-            for _ in range(REQUESTS_AT_ONCE):
-                group.create_task(compare_in_turn())
-    except* CannotLoad as failures:
-        raise _first_of(failures) from None
-    if found:
-        raise CannotLoad(_report(found))
-
-
-def _report(found: Sequence[Difference]) -> str:
-    lines = [
-        f"The dashboard shows {len(found)} figures otherwise than they were loaded:",
-        *map(str, found[:_LINES_MAX]),
-    ]
-    return "\n  ".join([*lines, "…"] if len(found) > _LINES_MAX else lines)
 
 
 async def load(address: str, *, progress: Console | None = None) -> float:

@@ -150,6 +150,18 @@ class Installation:
                     time.sleep(0.05)
             yield
 
+    @contextlib.contextmanager
+    def ask_for_quiet(self) -> Generator[None]:
+        """Have the demo's made-up activity pause, so that what is counted stands still; waits for others who ask."""
+        with self._quiet_file.open("a") as lock:
+            fcntl.flock(lock, fcntl.LOCK_EX)
+            yield
+
+    @property
+    def is_quiet_wanted(self) -> bool:
+        """Whether somebody counts at the moment."""
+        return _is_held(self._quiet_file)
+
     def renew_taken_ports(self) -> None:
         """Choose anew what somebody else has come to listen on. Only for who holds the folder and runs nothing yet."""
         taken = {name for name, port in self.ports.items() if not ports.is_free(port)}
@@ -159,6 +171,10 @@ class Installation:
     @property
     def _lock_file(self) -> Path:
         return self.data_dir / "lock"
+
+    @property
+    def _quiet_file(self) -> Path:
+        return self.data_dir / "quiet"
 
     def _secret_file(self, name: str) -> Path:
         return self.data_dir / "secrets" / f"{name}.password"
@@ -179,8 +195,12 @@ class Installation:
 
 def is_running(data_dir: Path) -> bool:
     """Whether a supervisor holds this folder."""
+    return _is_held(data_dir / "lock")
+
+
+def _is_held(file: Path) -> bool:
     try:
-        with (data_dir / "lock").open("r") as lock:
+        with file.open("r") as lock:
             fcntl.flock(lock, fcntl.LOCK_SH | fcntl.LOCK_NB)
     except FileNotFoundError:
         return False

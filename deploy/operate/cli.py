@@ -74,7 +74,9 @@ def verify(data_dir: DataDir = None, as_json: Json = False) -> None:
     """Recount every figure of the dashboard from the services' own tables. Exit status 1 when one differs."""
     from deploy.operate import verify as verify_
 
-    report = verify_.verify(_existing(data_dir).data_dir)
+    installation = _existing(data_dir)
+    with installation.ask_for_quiet():
+        report = verify_.verify(installation.data_dir)
     if as_json:
         typer.echo(report.model_dump_json(indent=1))
     else:

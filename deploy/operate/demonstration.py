@@ -12,6 +12,7 @@ from deploy.local.installation import Installation
 from deploy.local.refusals import CannotRun
 
 _PAUSE_S = 5.0
+_LOOK_EVERY_S = 0.2
 
 
 def claim(installation: Installation, *, demo: bool) -> None:
@@ -44,15 +45,27 @@ async def load_once(installation: Installation, console: Console) -> None:
 
 
 async def trickle(installation: Installation, console: Console, stop: asyncio.Event) -> None:
-    """Keep made-up activity going until `stop` is set, whatever becomes of the parts meanwhile."""
+    """Keep made-up activity going until `stop` is set, whatever becomes of the parts meanwhile; quiet when asked."""
     from deploy.demo import trickle as activity
 
     while not stop.is_set():
+        pause = asyncio.Event()
+        watching = asyncio.create_task(_set_when_wanted(pause, installation, stop))
         try:
-            await activity.trickle(installation.address, stop)
+            await activity.trickle(installation.address, pause)
         except Exception as error:  # noqa: BLE001 - the edge of a loop: a part that restarts must not end the demo
             console.print(f"[dim]the trickle pauses: {type(error).__name__}: {error}[/]", highlight=False)
             await asyncio.sleep(_PAUSE_S)
+        finally:
+            watching.cancel()
+        while installation.is_quiet_wanted and not stop.is_set():  # noqa: ASYNC110 - it is told by a file lock
+            await asyncio.sleep(_LOOK_EVERY_S)
+
+
+async def _set_when_wanted(pause: asyncio.Event, installation: Installation, stop: asyncio.Event) -> None:
+    while not (stop.is_set() or installation.is_quiet_wanted):  # noqa: ASYNC110 - it is told by a file lock
+        await asyncio.sleep(_LOOK_EVERY_S)
+    pause.set()
 
 
 async def show_calls(installation: Installation, console: Console) -> None:

@@ -45,7 +45,6 @@ OWNERS: Mapping[str, str] = {
     "formats": "events",
     "campaigns": "charity",
     "donations": "charity",
-    "refunds": "charity",
     "disbursements": "charity",
     "families": "charity",
     "deliveries": "charity",

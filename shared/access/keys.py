@@ -19,11 +19,7 @@ CURSOR = "cursor.key"
 
 
 def make_missing(folder: Path) -> None:
-    """Make the keys that are missing.
-
-    Raises:
-        PermissionError: the folder is readable by others.
-    """
+    """Make the keys that are missing, and the folder if need be."""
     folder.mkdir(mode=0o700, parents=True, exist_ok=True)
     if not (folder / INTERNAL_PRIVATE).exists():
         key = OKPKey.generate_key("Ed25519", {"kid": secrets.token_hex(8), "use": "sig"}, auto_kid=False)

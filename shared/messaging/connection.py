@@ -76,7 +76,8 @@ class Bus:
             await self._client.close()
 
     async def _disconnected(self) -> None:
-        log.warning("nats connection is lost")
+        if not self._client.is_closed:
+            log.warning("nats connection is lost")
 
     async def _reconnected(self) -> None:
         log.warning("nats connection is back")

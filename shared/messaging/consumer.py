@@ -22,7 +22,7 @@ from shared.messaging.pull import UNREADABLE, Delivery, PullBroken, Puller
 from shared.messaging.topology import Subscription
 from shared.telemetry import APPLIED, DUPLICATES, LAG, PARKED, log, span, traceparent_in
 
-TRIES = 3
+TRIES, RETRY_PAUSE_S = 3, 0.05
 PAUSE_S, PAUSE_MAX_S = 0.1, 2.0
 _LOCK_SPACE = 0x0A5B
 
@@ -177,7 +177,7 @@ class Consumer:
                 log.error("message failed", type=delivery.type, id=delivery.message_id, attempt=attempt, error=reason)
                 if isinstance(error, ValidationError):
                     break
-                await asyncio.sleep(0.05 * attempt)
+                await asyncio.sleep(RETRY_PAUSE_S * attempt)
         async with self._in_turn(database) as tx:
             await self._park(tx, [delivery], "failed", reason)
         return None

@@ -59,7 +59,8 @@ class Relay:
         self._wake.set()
 
     def demand_audit(self) -> None:
-        """Compare stream and outbox soon: after a reconnect the stream may have rolled back."""
+        """Compare stream and outbox soon: after a reconnect the stream may have rolled back, or be gone."""
+        self._asserted_at = -math.inf
         self._audit_due = True
         self._wake.set()
 

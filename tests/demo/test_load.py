@@ -9,10 +9,9 @@ import httpx
 import orjson
 import pytest
 
-from deploy.demo import load
+from deploy.demo import load, patience
 from deploy.demo.load import CannotLoad, Loader
 from deploy.demo.network import Network
-from deploy.demo.recount import COUNTRY, YEAR, Recount
 from deploy.demo.stages import STAGES
 
 Answer = dict[str, Any]
@@ -57,7 +56,7 @@ class Gateway:
 
 @pytest.fixture(autouse=True)
 def impatient(monkeypatch: pytest.MonkeyPatch) -> None:
-    monkeypatch.setattr(load, "_LONGEST_PAUSE_S", 0.001)
+    monkeypatch.setattr(patience, "LONGEST_PAUSE_S", 0.001)
 
 
 async def test_every_row_is_sent_once_after_what_it_builds_on(network: Network) -> None:
@@ -154,7 +153,7 @@ async def test_a_request_that_is_refused_as_a_whole_stops_the_loading(network: N
 
 
 async def test_what_never_becomes_known_is_given_up(network: Network, monkeypatch: pytest.MonkeyPatch) -> None:
-    monkeypatch.setattr(load, "PATIENCE_S", 0.05)
+    monkeypatch.setattr(patience, "PATIENCE_S", 0.05)
     gateway = Gateway(lambda noun, _: REFUSED if noun == "volunteers" else None)
 
     with pytest.raises(CannotLoad, match="still hear centre-unknown"):
@@ -169,52 +168,3 @@ async def test_what_was_done_before_counts_as_done_only_when_loading_again(netwo
 
     with pytest.raises(CannotLoad, match=code):
         await Loader(Gateway(lambda *_: done_before).client(), network, stages=FEW).load()
-
-
-class Dashboard:
-    """Shows what a recount says, but for what is changed in `shown`."""
-
-    def __init__(self, recount: Recount) -> None:
-        self.recount = recount
-        self.asked = 0
-        self.shown: dict[str, int | None] = {}
-        self.hidden: list[str] = []
-
-    def __call__(self, request: httpx.Request) -> httpx.Response:
-        self.asked += 1
-        asked = request.url.params
-        figures = self.recount.figures(asked["scope"], (asked["from"], asked["to"]))
-        return httpx.Response(200, json={"figures": figures | self.shown, "hidden": self.hidden})
-
-    def client(self) -> httpx.AsyncClient:
-        return httpx.AsyncClient(transport=httpx.MockTransport(self), base_url="http://gateway")
-
-
-async def test_the_check_compares_every_scope_and_month(recount: Recount) -> None:
-    dashboard = Dashboard(recount)
-
-    await load.wait_for_figures(dashboard.client(), recount)
-    await load.check_everything(dashboard.client(), recount)
-
-    assert dashboard.asked == 1 + len(recount.scopes()) + 12
-
-
-async def test_a_figure_that_stays_wrong_is_named(recount: Recount, monkeypatch: pytest.MonkeyPatch) -> None:
-    monkeypatch.setattr(load, "PATIENCE_S", 0.05)
-    dashboard = Dashboard(recount)
-    dashboard.shown = {"families_helped": 16_551}
-
-    with pytest.raises(CannotLoad, match=r"families_helped is 16551, must be 16552"):
-        await load.wait_for_figures(dashboard.client(), recount)
-
-
-async def test_a_figure_may_be_withheld_only_where_it_is_small(recount: Recount) -> None:
-    dashboard = Dashboard(recount)
-    dashboard.shown, dashboard.hidden = {"people_helped": None}, ["people_helped"]
-
-    small = await load.differences(dashboard.client(), "KZ-11", YEAR, {"people_helped": 4})
-    large = await load.differences(dashboard.client(), "KZ-11", YEAR, {"people_helped": 5})
-    country = await load.differences(dashboard.client(), COUNTRY, YEAR, recount.figures(COUNTRY))
-
-    assert not small
-    assert [difference.figure for difference in [*large, *country]] == ["people_helped", "people_helped"]

@@ -31,7 +31,7 @@ class _Resource:
     """One object on its way through the kustomizations, with the names it has had."""
 
     body: Object
-    names: set[str] = field(default_factory=lambda: set[str]())
+    names: set[str] = field(default_factory=set[str])
     generated: bool = False
 
     @property
@@ -73,32 +73,41 @@ def _accumulate(folder: Path, resources: list[_Resource]) -> None:
         raise NotSupported(f"{folder}: {unknown}")
     own = resources if said["kind"] == "Component" else list[_Resource]()
     for entry in said.get("resources", []):
-        if (folder / entry).is_dir():
-            _accumulate((folder / entry).resolve(), own)
-        else:
-            text = (folder / entry).read_text(encoding="utf-8")
-            own.extend(_Resource(body) for body in yaml.safe_load_all(text))
+        _add(folder / entry, own)
     for entry in said.get("components", []):
         _accumulate((folder / entry).resolve(), own)
     for generator in said.get("configMapGenerator", []):
         _generate(folder, generator, own)
     for patch in said.get("patches", []):
         _patch(patch, own)
-    if "namespace" in said:
-        for resource in own:
-            if resource.kind not in _CLUSTER_WIDE:
-                resource.body["metadata"]["namespace"] = said["namespace"]
-    if "namePrefix" in said:
-        for resource in own:
-            named = resource.name
-            resource.rename(said["namePrefix"] + named)
-            _point_anew(own, resource.kind, named, resource.name)
+    _put_into_namespace(said.get("namespace"), own)
+    _prefix(said.get("namePrefix", ""), own)
     for rule in said.get("labels", []):
         _label(rule, own)
     for image in said.get("images", []):
         _tag(image, own)
     if own is not resources:
         resources.extend(own)
+
+
+def _add(entry: Path, resources: list[_Resource]) -> None:
+    if entry.is_dir():
+        _accumulate(entry.resolve(), resources)
+    else:
+        resources.extend(_Resource(body) for body in yaml.safe_load_all(entry.read_text(encoding="utf-8")))
+
+
+def _put_into_namespace(namespace: str | None, resources: list[_Resource]) -> None:
+    for resource in resources:
+        if namespace is not None and resource.kind not in _CLUSTER_WIDE:
+            resource.body["metadata"]["namespace"] = namespace
+
+
+def _prefix(prefix: str, resources: list[_Resource]) -> None:
+    for resource in resources if prefix else ():
+        named = resource.name
+        resource.rename(prefix + named)
+        _point_anew(resources, resource.kind, named, resource.name)
 
 
 def _generate(folder: Path, generator: Object, resources: list[_Resource]) -> None:

@@ -1,8 +1,6 @@
 """What `docker-compose.yml` would start: valid, hardened, and with one door only."""
 
 import shutil
-import subprocess
-import sys
 from pathlib import Path
 from typing import Any
 
@@ -12,6 +10,7 @@ from deploy import credentials
 from deploy.local.installation import CODE, SERVICES
 from shared.process import GRACE_S
 from tests.deploy import composition
+from tests.deploy.programs import beside_python, run
 from tests.deploy.test_manifests import CLEANING_UP_S
 
 ONCE = {"keys", *(f"migrate-{service}" for service in SERVICES)}
@@ -29,11 +28,9 @@ def part(request: pytest.FixtureRequest) -> tuple[str, dict[str, Any]]:
 
 
 def test_the_file_is_of_the_compose_specification() -> None:
-    check = Path(sys.executable).with_name("check-jsonschema")
+    check = beside_python("check-jsonschema")
 
-    done = subprocess.run(
-        [check, "--builtin-schema", "vendor.compose-spec", composition.FILE], capture_output=True, text=True
-    )
+    done = run(check, "--builtin-schema", "vendor.compose-spec", composition.FILE)
 
     assert done.returncode == 0, done.stdout + done.stderr
 
@@ -42,7 +39,7 @@ def compose_command() -> list[str] | None:
     """Docker Compose 2, where it is installed; it needs no engine to read a file."""
     for command in (["docker", "compose"], ["docker-compose"]):
         if shutil.which(command[0]):
-            done = subprocess.run([*command, "version", "--short"], capture_output=True, text=True)
+            done = run(*command, "version", "--short")
             if done.returncode == 0 and done.stdout.lstrip("v")[:1] >= "2":
                 return command
     return None
@@ -52,11 +49,7 @@ def compose_command() -> list[str] | None:
 def test_compose_itself_reads_the_file(tmp_path: Path) -> None:
     (tmp_path / "env").write_text(credentials.compose(), encoding="utf-8")
 
-    done = subprocess.run(
-        [*(compose_command() or []), "--env-file", tmp_path / "env", "-f", composition.FILE, "config", "--quiet"],
-        capture_output=True,
-        text=True,
-    )
+    done = run(*(compose_command() or []), "--env-file", tmp_path / "env", "-f", composition.FILE, "config", "--quiet")
 
     assert (done.returncode, done.stderr) == (0, "")
 

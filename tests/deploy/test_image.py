@@ -2,13 +2,11 @@
 
 import json
 import re
-import subprocess
-import sys
 import tomllib
-from pathlib import Path
 
 from deploy.local import page
 from deploy.local.installation import CODE
+from tests.deploy.programs import beside_python, run
 
 DOCKERFILE = (CODE / "Dockerfile").read_text(encoding="utf-8")
 
@@ -29,9 +27,7 @@ def value(word: str) -> str:
 
 
 def test_hadolint_has_nothing_to_say() -> None:
-    hadolint = Path(sys.executable).with_name("hadolint")
-
-    done = subprocess.run([hadolint, "--no-color", CODE / "Dockerfile"], capture_output=True, text=True)
+    done = run(beside_python("hadolint"), "--no-color", CODE / "Dockerfile")
 
     assert (done.returncode, done.stdout) == (0, ""), done.stderr
 

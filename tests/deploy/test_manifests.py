@@ -28,10 +28,14 @@ def cluster(request: pytest.FixtureRequest) -> Cluster:
 
 def ours(cluster: Cluster, *parts: str) -> list[Pod]:
     """The pods of our services."""
-    return [pod for pod in cluster.pods if pod.labels.get("app.kubernetes.io/component") in (parts or ("api", "worker"))]
+    return [
+        pod for pod in cluster.pods if pod.labels.get("app.kubernetes.io/component") in (parts or ("api", "worker"))
+    ]
 
 
-@pytest.mark.skipif(shutil.which("kubectl") is None, reason="kubectl is not installed; the tests' own renderer was used")
+@pytest.mark.skipif(
+    shutil.which("kubectl") is None, reason="kubectl is not installed; the tests' own renderer was used"
+)
 @pytest.mark.parametrize("folder", [BASE, DEVELOPMENT], ids=["base", "development"])
 def test_kubectl_renders_the_same(folder: Path) -> None:
     done = subprocess.run(["kubectl", "kustomize", str(folder)], capture_output=True, text=True, check=True)
@@ -248,12 +252,16 @@ def test_the_world_comes_in_by_the_gateway_only(cluster: Cluster) -> None:
     ingress, monitoring = {"asar/ingress": "allowed"}, {"asar/monitoring": "allowed"}
 
     assert [pod.name for pod in cluster.pods if cluster.admits(pod, ingress, 8000)] == ["gateway-api"]
-    assert {pod.name for pod in cluster.pods if cluster.admits(pod, monitoring, 8000)} == {p.name for p in ours(cluster)}
+    assert {pod.name for pod in cluster.pods if cluster.admits(pod, monitoring, 8000)} == {
+        p.name for p in ours(cluster)
+    }
     assert [pod.name for pod in cluster.pods if cluster.admits(pod, {}, 8000)] == []
 
 
 def test_every_pod_may_ask_for_names_and_nothing_may_do_more_by_default(cluster: Cluster) -> None:
-    everywhere = {p["metadata"]["name"]: p["spec"] for p in cluster.all("NetworkPolicy") if not p["spec"]["podSelector"]}
+    everywhere = {
+        p["metadata"]["name"]: p["spec"] for p in cluster.all("NetworkPolicy") if not p["spec"]["podSelector"]
+    }
 
     assert everywhere["deny-all"] == {"podSelector": {}, "policyTypes": ["Ingress", "Egress"]}
     assert {entry["port"] for rule in everywhere["names"]["egress"] for entry in rule["ports"]} == {53}

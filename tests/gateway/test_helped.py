@@ -4,6 +4,7 @@ from collections.abc import Callable, Iterable
 from dataclasses import dataclass
 from datetime import date, timedelta
 from itertools import chain
+from random import Random
 from typing import Any
 
 import pytest
@@ -19,7 +20,7 @@ from tests.gateway.reading import TODAY, ReadModelUnderTest
 
 # Each example is some pages of real transactions; the read model is emptied in between.
 on_a_database = settings(
-    max_examples=30, deadline=None, suppress_health_check=[HealthCheck.function_scoped_fixture, HealthCheck.too_slow]
+    max_examples=40, deadline=None, suppress_health_check=[HealthCheck.function_scoped_fixture, HealthCheck.too_slow]
 )
 
 # Few of each, so that deliveries meet: in the same sets, with the same people, on both sides of a month and a year.
@@ -193,9 +194,9 @@ async def test_in_either_period_is_in_one_plus_in_the_other_less_in_both(
 
 
 @on_a_database
-@given(made=deliveries(), voids=st.sets(st.integers(0, 11)), shuffled=st.randoms(), cuts=st.lists(st.integers(0, 60)))
+@given(made=deliveries(), voids=st.sets(st.integers(0, 11)), seed=st.integers(0, 2**32), cuts=st.lists(st.integers(0, 60)))
 async def test_duplicates_delays_and_another_order_give_the_same_read_model(
-    model: ReadModelUnderTest, made: list[Helped], voids: set[int], shuffled: Any, cuts: list[int]
+    model: ReadModelUnderTest, made: list[Helped], voids: set[int], seed: int, cuts: list[int]
 ) -> None:
     await model.forget()
     gifts = [facts.donation(amount_minor=n + 1, on=helped.on, region=helped.region) for n, helped in enumerate(made)]
@@ -216,7 +217,7 @@ async def test_duplicates_delays_and_another_order_give_the_same_read_model(
 
     # Delivered twice, and in any order at all: even a younger one of an aggregate before its elder.
     disturbed = messages + messages
-    shuffled.shuffle(disturbed)
+    Random(seed).shuffle(disturbed)  # noqa: S311  # an order, not a secret
     for page in pages_of(disturbed, cuts):
         await model.fold(page)
 

@@ -1,15 +1,19 @@
 """A data folder: private, remembered, and refused in a sentence where it cannot serve."""
 
+import asyncio
 import os
 import shutil
 import socket
 import subprocess
 import sys
+import time
 from collections import namedtuple
 from pathlib import Path
 
 import pytest
+from rich.console import Console
 
+from deploy.demo import trickle as activity
 from deploy.local import installation as places
 from deploy.local import processes, system
 from deploy.local.installation import Installation
@@ -126,3 +130,34 @@ def test_orphans_of_this_folder_are_ended_and_others_are_not(tmp_path: Path) -> 
     assert processes.command_of(stranger.pid)
     stranger.kill()
     stranger.wait()
+
+
+async def test_made_up_activity_pauses_while_somebody_counts(tmp_path: Path, monkeypatch: pytest.MonkeyPatch) -> None:
+    installation = Installation(tmp_path)
+    acts: list[float] = []
+
+    async def act(_: str, pause: asyncio.Event) -> None:
+        while not pause.is_set():
+            acts.append(time.monotonic())
+            await asyncio.sleep(0.01)
+
+    async def acts_again() -> None:
+        acts.clear()
+        async with asyncio.timeout(5):
+            while not acts:  # noqa: ASYNC110
+                await asyncio.sleep(0.01)
+
+    monkeypatch.setattr(activity, "trickle", act)
+    stop = asyncio.Event()
+    demo = asyncio.create_task(demonstration.trickle(installation, Console(), stop))
+
+    await acts_again()
+    with installation.ask_for_quiet():
+        await asyncio.sleep(0.5)
+        acts.clear()
+        await asyncio.sleep(0.5)
+        assert acts == []
+    await acts_again()
+
+    stop.set()
+    await asyncio.wait_for(demo, 5)

@@ -108,7 +108,7 @@ async def test_an_unknown_field_is_named_but_not_its_value(kites: ServiceUnderTe
 
 
 async def test_a_large_bad_request_does_not_get_a_larger_answer(kites: ServiceUnderTest) -> None:
-    body = "{" + ",".join(f'"field{n}": 1' for n in range(50_000)) + "}"
+    body = "{" + ",".join(f'"field{n}": 1' for n in range(5_000)) + "}"
 
     problem = await expect(kites, await send(kites, body), 422, "validation-failed")
 

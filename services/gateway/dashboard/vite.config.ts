@@ -1,5 +1,5 @@
 /** How the page is built: one script, one style sheet, and one small HTML file for each language. */
-import { mkdir, readFile, rm, writeFile } from "node:fs/promises";
+import { copyFile, mkdir, readFile, writeFile } from "node:fs/promises";
 import { fileURLToPath } from "node:url";
 import { svelte } from "@sveltejs/vite-plugin-svelte";
 import { defineConfig } from "vitest/config";
@@ -36,7 +36,8 @@ function languagePages(): Plugin {
         await mkdir(`${OUT}${language}`, { recursive: true });
         await writeFile(`${OUT}${language}/index.html`, html);
       }
-      await rm(`${OUT}index.html`);
+      // What is at hand for whoever looks for an index.html: the page in its first language.
+      await copyFile(`${OUT}kk/index.html`, `${OUT}index.html`);
     },
   };
 }

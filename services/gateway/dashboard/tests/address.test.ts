@@ -74,10 +74,10 @@ test("periods have words in each language", async () => {
 });
 
 test("the language comes from the path, the cookie, the browser, and else is Kazakh", () => {
-  expect(chooseLanguage("/ru/", "asar_language=en", ["kk"])).toBe("ru");
-  expect(chooseLanguage("/", "a=b; asar_language=en", ["ru-RU"])).toBe("en");
+  expect(chooseLanguage("/ru/", "language=en", ["kk"])).toBe("ru");
+  expect(chooseLanguage("/", "a=b; language=en", ["ru-RU"])).toBe("en");
   expect(chooseLanguage("/", "", ["de-DE", "ru-RU", "en"])).toBe("ru");
-  expect(chooseLanguage("/", "asar_language=xx", ["de"])).toBe("kk");
+  expect(chooseLanguage("/", "language=xx", ["de"])).toBe("kk");
 });
 
 test("a name falls back to the language people most likely read, and says which that is", () => {

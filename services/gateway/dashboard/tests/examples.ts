@@ -146,7 +146,7 @@ export class FakeEventSource extends EventTarget {
   }
 
   send(state: DashboardState, generation = 1): void {
-    const id = `${generation}.${state.revision}`;
+    const id = `${generation}.${state.revision}.${state.today}`;
     this.dispatchEvent(new MessageEvent("state", { data: JSON.stringify(state), lastEventId: id }));
   }
 
@@ -189,7 +189,7 @@ export function aGateway(): Gateway {
     gateway.asked.push(url);
     if (!gateway.reachable) return Promise.reject(new TypeError("Failed to fetch"));
     if (url.startsWith("/v1/regions")) return Promise.resolve(Response.json({ items: REGIONS }));
-    const headers = { ETag: `"1.${gateway.state.revision}"`, ...gateway.headers };
+    const headers = { ETag: `"1.${gateway.state.revision}.${gateway.state.today}"`, ...gateway.headers };
     return Promise.resolve(Response.json(gateway.state, { status: gateway.status, headers }));
   });
   return gateway;

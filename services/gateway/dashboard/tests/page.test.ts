@@ -244,7 +244,7 @@ test("another language changes the words, the address and the cookie, and asks f
   });
 
   expect(location.pathname + location.search).toBe("/ru/?from=2021-01-01&to=2021-12-31");
-  expect(document.cookie).toContain("asar_language=ru");
+  expect(document.cookie).toContain("language=ru");
   expect(document.documentElement.lang).toBe("ru");
   expect(gateway.asked).toHaveLength(asked);
 });
@@ -279,6 +279,20 @@ test("a press on a region goes there, the back button comes back", async () => {
     flushSync();
     expect(one("h1").textContent).toBe("Kazakhstan");
   });
+});
+
+test("a campaign shows what a campaign has", async () => {
+  const [campaign] = aState().campaigns;
+  gateway.state = aState({
+    scope: { code: `campaign:${campaign?.id}`, kind: "campaign", name: { en: "“Sarqyt”" }, path: [{ code: "kz", name: {} }] },
+    regions: [],
+    campaigns: campaign ? [{ ...campaign, families_helped: null, hidden: ["families_helped"] }] : [],
+  });
+  await open(`/en/?scope=campaign:${campaign?.id}`);
+
+  expect(document.querySelector('[data-figure="volunteers_registered"]')).toBe(null);
+  expect(figure("donations")).toBe("5123");
+  expect(one("[data-campaign]").textContent).toContain("<5 families");
 });
 
 test("past midnight a rolling period is asked for anew", async () => {

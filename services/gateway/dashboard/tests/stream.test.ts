@@ -54,7 +54,7 @@ test("it shows the snapshot, then follows the stream from there", async () => {
   const source = await live();
 
   expect(gateway.asked).toEqual(["/v1/dashboard?scope=kz"]);
-  expect(source.url).toBe("/v1/live?scope=kz&last=1.7");
+  expect(source.url).toBe("/v1/live?scope=kz&last=1.7.2026-11-22");
   expect(frames).toEqual([7]);
   expect(connections).toEqual(["loading", "live"]);
 });
@@ -192,7 +192,7 @@ test("a tab hidden for half a minute gives its stream back and resumes where it 
 
   show("visible");
 
-  expect(FakeEventSource.last.url).toBe("/v1/live?scope=kz&last=1.7");
+  expect(FakeEventSource.last.url).toBe("/v1/live?scope=kz&last=1.7.2026-11-22");
   expect(connections.at(-1)).toBe("reconnecting");
   FakeEventSource.last.accept();
   expect(connections.at(-1)).toBe("live");
@@ -231,7 +231,7 @@ test("following another place closes the first stream and forgets its revision",
   await stream.open("scope=KZ-75");
 
   expect(first.closed).toBe(true);
-  expect(FakeEventSource.last.url).toBe("/v1/live?scope=KZ-75&last=1.3");
+  expect(FakeEventSource.last.url).toBe("/v1/live?scope=KZ-75&last=1.3.2026-11-22");
   expect(frames).toEqual([900, 3]);
 });
 

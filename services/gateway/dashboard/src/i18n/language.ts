@@ -8,7 +8,8 @@ export const LANGUAGE_NAMES: Record<Language, string> = { kk: "Қазақша", 
 /** A name as organisations, campaigns and regions carry it. */
 export type Name = Partial<Record<Language, string>>;
 
-const COOKIE = "asar_language";
+/** The gateway reads it when someone asks for "/". */
+const COOKIE = "language";
 
 export function isLanguage(text: string | undefined): text is Language {
   return LANGUAGES.some((language) => language === text);

@@ -87,6 +87,7 @@ export interface CampaignRow {
   readonly disbursed_minor: number;
   readonly families_helped: number | null;
   readonly deliveries: number | null;
+  readonly hidden?: readonly FigureName[];
 }
 
 /** What changed on each day on which anything changed, ascending. */

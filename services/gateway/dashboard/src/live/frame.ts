@@ -3,33 +3,33 @@ import type { DashboardState } from "./contract.ts";
 
 export interface Frame {
   readonly state: DashboardState;
-  /** Which building of the read model the revision belongs to; null when the answer did not say. */
-  readonly generation: number | null;
+  /** The event's id, "<generation>.<revision>.<day>"; null when the answer did not say. */
+  readonly mark: string | null;
 }
 
-const MARK = /(\d+)\.(\d+)/;
+/** The mark in an ETag; a proxy that compresses makes it a weak one. */
+export function markOf(etag: string | null): string | null {
+  return /^(?:W\/)?"([\w.-]+)"$/.exec(etag ?? "")?.[1] ?? null;
+}
 
-/** Reads the generation from an event's id or an ETag, both "<generation>.<revision>". */
-export function generationOf(mark: string | null): number | null {
-  const found = MARK.exec(mark ?? "");
+/** Which building of the read model the frame's revision belongs to. */
+function generationOf(frame: Frame): number | null {
+  const found = /^(\d+)\./.exec(frame.mark ?? "");
   return found ? Number(found[1]) : null;
-}
-
-/** What to send as ?last= so that the server need not repeat this frame. */
-export function markOf(frame: Frame): string | null {
-  return frame.generation === null ? null : `${frame.generation}.${frame.state.revision}`;
 }
 
 /** Whether the frame may replace what we hold: a replica that lags behind must not turn the figures back. */
 export function isCurrent(held: Frame | null, frame: Frame): boolean {
   if (!held) return true;
-  if (frame.generation === null) return frame.state.revision >= held.state.revision;
-  if (held.generation === null) return true;
-  if (frame.generation !== held.generation) return frame.generation > held.generation;
+  const [before, now] = [generationOf(held), generationOf(frame)];
+  if (now === null) return frame.state.revision >= held.state.revision;
+  if (before === null) return true;
+  if (now !== before) return now > before;
   return frame.state.revision >= held.state.revision;
 }
 
 /** Whether it brings anything new; the same revision is sent again after a reconnect and at midnight. */
 export function isNews(held: Frame | null, frame: Frame): boolean {
-  return held?.generation !== frame.generation || held.state.revision !== frame.state.revision;
+  if (!held) return true;
+  return generationOf(held) !== generationOf(frame) || held.state.revision !== frame.state.revision;
 }

@@ -3,7 +3,7 @@
  * someone looks at the page.
  */
 import type { DashboardState } from "./contract.ts";
-import { generationOf, isCurrent, markOf } from "./frame.ts";
+import { isCurrent, markOf } from "./frame.ts";
 import type { Frame } from "./frame.ts";
 
 /** loading: nothing arrived yet. stale: what is shown may no longer be true. */
@@ -120,7 +120,7 @@ export class LiveStream {
       const state = (await response.json()) as DashboardState;
       if (asking.signal.aborted) return null;
       this.#heard();
-      this.#take({ state, generation: generationOf(response.headers.get("ETag")) });
+      this.#take({ state, mark: markOf(response.headers.get("ETag")) });
       return 0;
     } catch {
       if (asking.signal.aborted) return null;
@@ -130,7 +130,7 @@ export class LiveStream {
   }
 
   #follow(): void {
-    const last = this.#last && markOf(this.#last);
+    const last = this.#last?.mark;
     const source = new EventSource(`/v1/live?${this.#query}${last ? `&last=${last}` : ""}`);
     this.#source = source;
     source.onopen = () => {
@@ -144,7 +144,7 @@ export class LiveStream {
       this.#attempts = 0;
       this.#found();
       const state = JSON.parse(event.data) as DashboardState;
-      this.#take({ state, generation: generationOf(event.lastEventId) });
+      this.#take({ state, mark: event.lastEventId || null });
     });
     source.onerror = () => {
       this.#lost();

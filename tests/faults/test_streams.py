@@ -1,0 +1,68 @@
+"""JetStream loses a stream or a consumer, or delivers everything again: the outbox is the truth, the figures stay."""
+
+import nats
+import pytest
+from nats.aio.client import Client
+
+from shared.messaging.topology import PUBLISHERS, stream_name
+from tests.faults.load import Life
+from tests.running import RunningSystem, until
+
+pytestmark = pytest.mark.faults
+
+
+async def test_a_stream_that_is_lost_under_load_is_found_and_filled_again(system: RunningSystem) -> None:
+    life = Life(system)
+    await life.settle_in()
+    client = await nats.connect(system.installation.nats.url)
+
+    async with life.going_on() as history:
+        await _until_some(history.donations)
+        await client.jetstream().delete_stream(stream_name("charity"))
+        so_far = len(history.donations)
+
+        async def back() -> bool:
+            names = {info.config.name for info in await client.jetstream().streams_info()}
+            return stream_name("charity") in names and len(history.donations) > so_far + 10
+
+        await until("the stream is there again, and life goes on", back)
+    await life.close()
+    await client.close()
+
+    await system.settled()
+    report = await system.verify()
+    assert report.ok, report.differences[:20]
+
+
+async def test_streams_delivered_a_second_time_change_no_figure(system: RunningSystem) -> None:
+    await system.settled()
+    before = await system.verify()
+    client = await nats.connect(system.installation.nats.url)
+
+    await _forget_consumers(client)
+    await system.settled()
+
+    after = await system.verify()
+    info = await client.jetstream().consumer_info(stream_name("charity"), "gateway_1")
+    stored = (await client.jetstream().stream_info(stream_name("charity"))).state.messages
+    await client.close()
+    assert (after.ok, after.messages) == (True, before.messages), after.differences[:20]
+    # They did come again.
+    assert info.delivered is not None
+    assert info.delivered.consumer_seq >= stored > 0
+
+
+async def _until_some(things: object) -> None:
+    async def some() -> bool:
+        return bool(things)
+
+    await until("life has begun", some)
+
+
+async def _forget_consumers(client: Client) -> None:
+    """A durable that is deleted is made anew, and begins at the stream's first message."""
+    jetstream = client.jetstream()
+    for service in PUBLISHERS:
+        for consumer in await jetstream.consumers_info(stream_name(service)):
+            if consumer.config.durable_name:
+                await jetstream.delete_consumer(stream_name(service), consumer.config.durable_name)
