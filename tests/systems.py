@@ -4,8 +4,9 @@ from collections.abc import AsyncGenerator, AsyncIterator, Awaitable, Callable
 from contextlib import asynccontextmanager
 from pathlib import Path
 from typing import Any
-from uuid import UUID
 
+import anyio.to_thread
+import orjson
 from httpx import ASGITransport, AsyncClient
 
 from deploy.local.postgres import EmbeddedPostgres
@@ -36,8 +37,6 @@ class ServiceUnderTest:
 
     async def outbox(self, type_: str | None = None) -> list[dict[str, Any]]:
         """The messages announced so far, oldest first, as they will travel."""
-        import orjson
-
         rows = await self.database.pool.fetch("SELECT body FROM outbox ORDER BY position")
         messages = [orjson.loads(row["body"]) for row in rows]
         return [message for message in messages if type_ is None or message["type"] == type_]
@@ -55,8 +54,6 @@ def make_settings(database_url: str, nats_url: str, keys_dir: Path, **others: An
 
 async def migrated_template(postgres: EmbeddedPostgres, service: str, migrate: Callable[[str], None]) -> str:
     """The name of a database with the service's tables, made once per test process and copied for each test."""
-    import anyio.to_thread
-
     name = f"template_{service}"
     url = await postgres.create_database(name)
     await anyio.to_thread.run_sync(migrate, url)
@@ -83,4 +80,3 @@ async def serving(make: Callable[[Settings], Any], settings: Settings) -> AsyncG
 
 FreshDatabase = Callable[..., Awaitable[str]]
 Serving = AsyncIterator[ServiceUnderTest]
-__all__ = ["ADMINISTRATOR", "UUID", "FreshDatabase", "ServiceUnderTest", "Serving", "make_settings", "migrated_template", "serving"]

@@ -45,8 +45,14 @@ def run(installation: Installation, console: Console, *, demo: bool) -> None:
 async def _run(installation: Installation, console: Console, *, demo: bool) -> None:
     stop = asyncio.Event()
     loop = asyncio.get_running_loop()
+
+    def asked_to_stop() -> None:
+        if not stop.is_set():
+            console.print("\nStopping …")
+        stop.set()
+
     for number in _STOPPING:
-        loop.add_signal_handler(number, stop.set)
+        loop.add_signal_handler(number, asked_to_stop)
 
     started_at = datetime.now(UTC)
 
@@ -72,8 +78,6 @@ async def _run(installation: Installation, console: Console, *, demo: bool) -> N
         await asyncio.wait({running, visiting}, return_when=asyncio.FIRST_COMPLETED)
     finally:
         stop.set()
-        if not running.done():
-            console.print("\nStopping …")
         visiting.cancel()
         watching.cancel()
         outcomes = await asyncio.gather(running, visiting, watching, return_exceptions=True)

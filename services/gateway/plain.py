@@ -40,35 +40,40 @@ _NOT_OF = {
 
 
 class Urls:
-    """The addresses on the page; each keeps the period."""
+    """The addresses on the page; each keeps the period, and whether the page stands still."""
 
     stylesheet = "/pages/plain.css"
 
-    def __init__(self, state: Mapping[str, Any], language: Language) -> None:
+    def __init__(self, state: Mapping[str, Any], language: Language, *, still: bool) -> None:
         period: dict[str, str | None] = state["period"]
         self._days = {end: day for end, day in period.items() if day}
         self._scope: str = state["scope"]["code"]
+        self._still = still
         self.here = f"/plain/{language}/"
-        self.languages = {other: f"/plain/{other}/{self._query(self._scope)}" for other in LANGUAGES}
-        self.dashboard = f"/{language}/{self._query(self._scope)}"
+        self.dashboard = f"/{language}/{self._query(still=False)}"
+        self.languages = {other: f"/plain/{other}/{self._query(still=still)}" for other in LANGUAGES}
+        self.otherwise = self.here + self._query(still=not still)
+        """The same page, standing still where this one reloads, and the other way round."""
 
     def scope(self, code: str) -> str:
         """The plain page of another place."""
-        return self.here + self._query(code)
+        return self.here + self._query(code, still=self._still)
 
-    def _query(self, scope: str) -> str:
-        return "?" + urlencode({"scope": scope, **self._days}, safe=":")
+    def _query(self, scope: str | None = None, *, still: bool) -> str:
+        words = {"scope": scope or self._scope, **self._days, **({"still": "1"} if still else {})}
+        return "?" + urlencode(words, safe=":")
 
 
-def page(state: bytes, language: str, request: Request) -> HTMLResponse:  # noqa: ARG001
+def page(state: bytes, language: str, request: Request) -> HTMLResponse:
     """The page of an encoded state."""
     # The route lets no other word through.
     known = cast("Language", language)
-    return HTMLResponse(render(orjson.loads(state), known), headers={"Cache-Control": "no-cache"})
+    still = "still" in request.query_params
+    return HTMLResponse(render(orjson.loads(state), known, still=still), headers={"Cache-Control": "no-cache"})
 
 
-def render(state: Mapping[str, Any], language: Language) -> str:
-    """The HTML of a state, the same document that `/v1/dashboard` answers with."""
+def render(state: Mapping[str, Any], language: Language, *, still: bool = False) -> str:
+    """The HTML of a state, the same document that `/v1/dashboard` answers with; `still` does not reload itself."""
     words = WORDS[language]
 
     def named(name: Mapping[str, str]) -> str:
@@ -92,7 +97,8 @@ def render(state: Mapping[str, Any], language: Language) -> str:
         state=state,
         lang=language,
         words=words,
-        urls=Urls(state, language),
+        urls=Urls(state, language, still=still),
+        still=still,
         language_names={known: WORDS[known].language_name for known in LANGUAGES},
         place=named(scope["name"]),
         period=period_words(language, words, state["period"]),

@@ -16,6 +16,8 @@ class Words:
     country: str
     dashboard: str
     reloads: str
+    stand_still: str
+    reload: str
     as_of: str
     all_time: str
     since: str
@@ -55,6 +57,8 @@ WORDS: dict[Language, Words] = {
         country="Қазақстан",
         dashboard="Жаңарып тұратын бет",
         reloads="Бұл бет жарты минут сайын жаңарады.",
+        stand_still="Жаңартуды тоқтату",
+        reload="Жарты минут сайын жаңарту",
         as_of="Соңғы жазба",
         all_time="Барлық уақыт",
         since="{} – бүгінге дейін",
@@ -109,6 +113,8 @@ WORDS: dict[Language, Words] = {
         country="Казахстан",
         dashboard="Страница, которая обновляется сама",
         reloads="Эта страница обновляется каждые полминуты.",
+        stand_still="Больше не обновлять",
+        reload="Обновлять каждые полминуты",
         as_of="Последняя запись",
         all_time="Всё время",
         since="с {}",
@@ -163,6 +169,8 @@ WORDS: dict[Language, Words] = {
         country="Kazakhstan",
         dashboard="The page that updates by itself",
         reloads="This page reloads every half minute.",
+        stand_still="Stop reloading",
+        reload="Reload every half minute",
         as_of="Latest record",
         all_time="All time",
         since="since {}",

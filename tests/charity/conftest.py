@@ -32,7 +32,9 @@ class CharityUnderTest:
         assert answer.status_code == 200, answer.text
         return answer.json()
 
-    async def post(self, path: str, body: Any = None, *, by: Principal | None = None, key: str | None = None) -> Response:
+    async def post(
+        self, path: str, body: Any = None, *, by: Principal | None = None, key: str | None = None
+    ) -> Response:
         """A request; with a new Idempotency-Key unless told otherwise."""
         headers = {"Idempotency-Key": key} if key else factories.keyed()
         if by is not None:

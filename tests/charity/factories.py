@@ -91,24 +91,25 @@ def delivery(family_id: str, centre_id: str, **overrides: Any) -> dict[str, Any]
 
 
 def centre_opened(centre_id: UUID | str, **overrides: Any) -> CentreOpened:
-    return CentreOpened(**_centre(centre_id) | overrides)
+    return CentreOpened(**_centre(centre_id, overrides))
 
 
 def centre_changed(centre_id: UUID | str, **overrides: Any) -> CentreChanged:
-    return CentreChanged(**_centre(centre_id) | {"was_kind": "volunteer_centre"} | overrides)
+    return CentreChanged(**_centre(centre_id, overrides), was_kind="volunteer_centre")
 
 
 def centre_closed(centre_id: UUID | str, closed_on: date) -> CentreClosed:
-    return CentreClosed(**_centre(centre_id), closed_on=closed_on)
+    return CentreClosed(**_centre(centre_id, {}), closed_on=closed_on)
 
 
-def _centre(centre_id: UUID | str) -> dict[str, Any]:
+def _centre(centre_id: UUID | str, overrides: dict[str, Any]) -> dict[str, Any]:
     return {
         "centre_id": centre_id,
         "region": "KZ-75",
         "kind": "volunteer_centre",
         "name": {"kk": "Орталық", "ru": "Центр", "en": "Centre"},
         "opened_on": date(2020, 1, 1),
+        **overrides,
     }
 
 

@@ -39,7 +39,9 @@ async def test_a_campaign_goes_from_draft_to_reported(charity: CharityUnderTest,
     }
 
 
-async def test_a_campaign_shows_what_came_in_and_went_out(charity: CharityUnderTest, campaign: str, centre: str) -> None:
+async def test_a_campaign_shows_what_came_in_and_went_out(
+    charity: CharityUnderTest, campaign: str, centre: str
+) -> None:
     gift = await charity.make("/v1/donations", factories.donation(campaign, centre))
     await charity.make("/v1/donations", factories.goods(campaign, centre, amount=money("70")))
     await charity.post(f"/v1/donations/{gift}/refunds", factories.refund(amount=money("100")))

@@ -47,7 +47,11 @@ async def test_payments_in_between_never_let_one_more_through(
     assert [answer.status_code for answer in answers[:10]] == [200] * 10
     assert sorted(answer.status_code for answer in answers[10:]) == [201] * 10 + [409] * 20
     totals = await charity.get(f"/v1/funds/{fund}")
-    assert (totals["disbursed"], totals["held"], totals["balance"]) == (money("1000.00"), money("1000.00"), money("0.00"))
+    assert (totals["disbursed"], totals["held"], totals["balance"]) == (
+        money("1000.00"),
+        money("1000.00"),
+        money("0.00"),
+    )
 
 
 async def test_a_disbursement_goes_from_requested_to_approved_to_paid(
@@ -65,7 +69,11 @@ async def test_a_disbursement_goes_from_requested_to_approved_to_paid(
 
     assert (too_early.status_code, too_early.json()["code"]) == (409, "status-does-not-allow")
     assert (own.status_code, own.json()["code"]) == (403, "approved-by-requester")
-    assert (approved.json()["status"], paid.json()["status"], paid.json()["paid_on"]) == ("approved", "paid", "2021-03-12")
+    assert (approved.json()["status"], paid.json()["status"], paid.json()["paid_on"]) == (
+        "approved",
+        "paid",
+        "2021-03-12",
+    )
     assert (twice.status_code, back.status_code) == (409, 409)
     messages = [m for m in await charity.outbox() if m["type"].startswith("charity.disbursement.")]
     assert [m["type"].split(".")[2] for m in messages] == ["requested", "approved", "paid"]

@@ -132,7 +132,9 @@ async def test_only_an_open_campaign_takes_gifts(charity: CharityUnderTest, cent
     assert answer.json()["errors"][0]["pointer"] == "#/campaign_id"
 
 
-async def test_no_gift_slips_in_while_the_campaign_closes(charity: CharityUnderTest, campaign: str, centre: str) -> None:
+async def test_no_gift_slips_in_while_the_campaign_closes(
+    charity: CharityUnderTest, campaign: str, centre: str
+) -> None:
     gifts = [charity.post("/v1/donations", factories.donation(campaign, centre)) for _ in range(30)]
     closing = charity.post(f"/v1/campaigns/{campaign}/closures")
 
@@ -197,3 +199,13 @@ async def test_lists_go_on_where_they_stopped(charity: CharityUnderTest, campaig
     assert {gift["id"] for gift in first["items"] + answer.json()["items"]} == made
     forged = await charity.client.get("/v1/donations", params={"cursor": "bm9wZQ"})
     assert (forged.status_code, forged.json()["code"]) == (400, "invalid-cursor")
+
+
+async def test_a_gift_costs_one_read_and_one_statement(charity: CharityUnderTest, campaign: str, centre: str) -> None:
+    sent: list[str] = []
+    async with charity.database.pool.acquire() as connection:
+        connection.add_query_logger(lambda record: sent.append(record.query))
+
+    await charity.make("/v1/donations", factories.donation(campaign, centre))
+
+    assert [query.split()[0] for query in sent] == ["SELECT", "WITH"]

@@ -32,7 +32,9 @@ async def test_nothing_that_tells_who_they_are_is_stored_in_the_open(charity: Ch
     members = [factories.member("head", full_name="Нұрсұлтанова Айша", born_on="1977-07-07", iin=factories.iin())]
     await charity.make("/v1/families", factories.family(centre, members=members))
 
-    stored = await charity.scalar("SELECT (SELECT row_to_json(f)::text FROM family f) || (SELECT row_to_json(m)::text FROM member m)")
+    stored = await charity.scalar(
+        "SELECT (SELECT row_to_json(f)::text FROM family f) || (SELECT row_to_json(m)::text FROM member m)"
+    )
     for secret in ("Нұрсұлтанова", "1977-07-07", members[0]["iin"], "Достық", "Аналар"):
         assert secret not in stored
         assert secret not in str(await charity.outbox())

@@ -44,7 +44,7 @@ FORMS: dict[str, type[BaseModel]] = {
     "sign-ups/attendances": of_events.RecordAttendanceRow,
     "headcounts": of_events.TakeHeadcount,
 }
-ENOUGH = 2_000
+ENOUGH = 600
 
 
 @pytest.mark.parametrize("stage", STAGES, ids=lambda stage: stage.name)

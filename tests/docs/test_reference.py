@@ -15,8 +15,10 @@ from deploy.reference import render
 from deploy.reference.__main__ import FOLDER
 from services.charity import schemas as charity
 from services.events import schemas as events
+from services.gateway.asyncapi import contracts
 from services.volunteers import schemas as volunteers
 from shared import problems
+from shared.messaging.topology import PUBLISHERS
 from tests.docs import pages
 
 FORMS: dict[str, type[BaseModel]] = {
@@ -68,6 +70,16 @@ def test_the_problems_of_any_address_are_those_of_the_code() -> None:
     told = {(status, code) for code, status, _ in reference_of_problems.OF_HTTP}
 
     assert told == {(s, code) for s, (code, _) in of_status.items()} | {(422, "validation-failed"), (500, "internal")}
+
+
+def test_the_readme_counts_the_kinds_of_facts() -> None:
+    readme = pages.text_of(CODE / "README.md")
+
+    told = {
+        service: int(number) for number, service in re.findall(r"\[(\d+) kinds[^]]*\]\([^)#]+#(\w+)-stream", readme)
+    }
+
+    assert told == {service: len(contracts(service)) for service in PUBLISHERS}
 
 
 def test_every_link_leads_somewhere() -> None:

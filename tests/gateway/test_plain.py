@@ -108,6 +108,17 @@ def test_links_keep_the_place_and_the_period():
     assert "/kk/?scope=kz&from=2021-01-01&to=2021-12-31" in links
 
 
+def test_the_page_reloads_itself_until_it_is_told_to_stand_still():
+    moving = plain.render(state(), "en")
+    still = plain.render(state(), "en", still=True)
+
+    assert '<meta http-equiv="refresh" content="30">' in moving
+    assert "/plain/en/?scope=kz&from=2021-01-01&to=2021-12-31&still=1" in Text(moving).links()
+    assert "refresh" not in still
+    assert "/plain/en/?scope=KZ-75&from=2021-01-01&to=2021-12-31&still=1" in Text(still).links()
+    assert "/en/?scope=kz&from=2021-01-01&to=2021-12-31" in Text(still).links()
+
+
 def test_what_is_withheld_is_fewer_than_five_and_what_is_unknown_a_dash():
     page = Text(plain.render(state(), "ru"))
 

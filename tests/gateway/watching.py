@@ -29,6 +29,11 @@ class Watching:
         self.head = ""
         self.raw = b""
         self.text = b""
+        self.blocks: list[bytes] = []
+        """The events so far, comments among them."""
+        self.states: list[tuple[str, dict[str, Any]]] = []
+        """The frames so far: id and document."""
+        self._rest = b""
         self.ended = False
 
     async def __aenter__(self) -> Self:
@@ -68,21 +73,19 @@ class Watching:
                 if size == 0:
                     break
                 self.raw += chunk
-                self.text += self._unzip.decompress(chunk) if self.gzip else chunk
+                self._take_in(self._unzip.decompress(chunk) if self.gzip else chunk)
         except (asyncio.IncompleteReadError, ConnectionError, ValueError):
             pass
         self.ended = True
 
-    @property
-    def blocks(self) -> list[bytes]:
-        """The events so far, comments among them."""
-        return self.text.split(b"\n\n")[:-1]
-
-    @property
-    def states(self) -> list[tuple[str, dict[str, Any]]]:
-        """The frames so far: id and document."""
-        lines = [dict(line.split(b": ", 1) for line in block.split(b"\n")) for block in self.blocks]
-        return [(line[b"id"].decode(), orjson.loads(line[b"data"])) for line in lines if line.get(b"event") == b"state"]
+    def _take_in(self, more: bytes) -> None:
+        self.text += more
+        *whole, self._rest = (self._rest + more).split(b"\n\n")
+        for block in whole:
+            self.blocks.append(block)
+            line = dict(line.split(b": ", 1) for line in block.split(b"\n"))
+            if line.get(b"event") == b"state":
+                self.states.append((line[b"id"].decode(), orjson.loads(line[b"data"])))
 
     async def until_figure(self, name: str, value: int) -> None:
         await until(lambda: self.states and self.states[-1][1]["figures"][name] == value)

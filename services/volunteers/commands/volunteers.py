@@ -54,7 +54,12 @@ async def register_volunteer(
     centre = await working_centre(tx, form.centre_id, on=applied_on)
 
     volunteer_id = form.id or new_id()
-    found_again = {name: getattr(form, name) for name in ("iin", "phone", "email") if getattr(form, name)}
+    found_again: dict[str, Any] = {}
+    for name in ("iin", "phone", "email"):
+        value: str | None = getattr(form, name)
+        if value is not None:
+            found_again[name] = _sealed(seal, value, name, volunteer_id)
+            found_again[f"{name}_index"] = seal.index(value, place=f"volunteer.{name}")
     volunteer = Volunteer(
         id=volunteer_id,
         number=await tx.number(volunteer_numbers),
@@ -73,8 +78,7 @@ async def register_volunteer(
         applied_on=applied_on,
         status_on=applied_on,
         registered_at=now,
-        **{name: seal.close(value, place=f"volunteer.{name}", row=volunteer_id) for name, value in found_again.items()},
-        **{f"{name}_index": seal.index(value, place=f"volunteer.{name}") for name, value in found_again.items()},
+        **found_again,
     )
     consent_id = new_id()
     consent = Consent(

@@ -181,6 +181,7 @@ export const en: Translated<typeof kk, TwoForms> = {
     title: "Latest records",
     none: "No records yet.",
     on: "for {day}",
+    people: { one: "{n} person", other: "{n} people" },
     caption: "The last 20 records, without anyone's name",
     other: "New record",
     types: {

@@ -179,6 +179,7 @@ export const kk = {
     title: "Соңғы жазбалар",
     none: "Әзірге жазба жоқ.",
     on: "{day} күнгі",
+    people: { one: "{n} адам", other: "{n} адам" },
     caption: "Соңғы 20 жазба, жеке есімдерсіз",
     other: "Жаңа жазба",
     types: {

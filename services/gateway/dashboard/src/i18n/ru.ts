@@ -211,6 +211,7 @@ export const ru: Translated<typeof kk, RussianForms> = {
     title: "Последние записи",
     none: "Записей пока нет.",
     on: "за {day}",
+    people: { one: "{n} человек", few: "{n} человека", many: "{n} человек", other: "{n} человека" },
     caption: "Последние 20 записей, без имён людей",
     other: "Новая запись",
     types: {
