@@ -24,7 +24,7 @@ async def app(scope, receive, send):
     if scope["type"] == "http":
         await send(start)
         await send({"type": "http.response.body", "body": body})
-uvicorn.run(app, port=int(sys.argv[1]), log_level="error", access_log=False, loop="uvloop", http="httptools", lifespan="off")
+uvicorn.run(app, port=int(sys.argv[1]), log_level="error", access_log=False, lifespan="off")
 """
 
 

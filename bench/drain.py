@@ -6,6 +6,8 @@ from datetime import date
 from itertools import count
 from uuid import UUID
 
+import anyio.to_thread
+
 from bench.measure import Result, in_turn
 from bench.servers import Servers
 from services.gateway.app import Gateway
@@ -67,8 +69,6 @@ async def measure(servers: Servers) -> AsyncIterator[Result]:
 
 
 async def _migrated(service: Volunteers | Gateway) -> None:
-    import anyio.to_thread
-
     await anyio.to_thread.run_sync(service.process.migrate)
 
 

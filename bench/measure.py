@@ -46,7 +46,7 @@ class Result:
 async def in_turn(
     subject: Callable[[], Awaitable[float]], base: Callable[[], Awaitable[float]]
 ) -> tuple[list[float], list[float]]:
-    """The figures of both, measured in turn so that a drift of the machine meets both; a round before is not counted."""
+    """The figures of both, in turn, so that a drift of the machine meets both; a round before is not counted."""
     await base()
     await subject()
     figures: tuple[list[float], list[float]] = ([], [])

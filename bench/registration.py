@@ -21,7 +21,8 @@ PGBENCH_S = 5
 _SCRIPT = """
 WITH given AS (SELECT gen_random_uuid() AS id, nextval('volunteer_number') AS number),
 v AS (INSERT INTO volunteer (id, version, number, status, full_name, sort_key, name_folded, language, born_on,
-        phone, phone_index, centre_id, region, directions, skills, languages_spoken, applied_on, status_on, registered_at)
+        phone, phone_index, centre_id, region, directions, skills, languages_spoken,
+        applied_on, status_on, registered_at)
       SELECT id, 1, number, 'applied', 'Ерікті Ерікті', 'ABC', 'ерикти ерикти', 'kk', '1990-05-17',
         sha256(id::text::bytea), substr(sha256(id::text::bytea), 1, 16), '%s', 'KZ-75', '["ecology"]', '[]', '[]',
         current_date, current_date, now() FROM given),

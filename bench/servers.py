@@ -49,9 +49,8 @@ class Servers:
     async def settings(self, service: str) -> Settings:
         """Settings of a service with a database of its own."""
         url = await self.postgres.create_database(service)
-        return Settings(
-            database_url=url, nats_url=self.nats.url, keys_dir=self.keys_dir, port=ports.free_port(), log_level="error"
-        )
+        given = {"database_url": url, "nats_url": self.nats.url, "keys_dir": self.keys_dir, "port": ports.free_port()}
+        return Settings.model_validate(given | {"log_level": "error"})
 
     @contextlib.asynccontextmanager
     async def service(self, name: str, settings: Settings, *words: str) -> AsyncGenerator[aiohttp.ClientSession]:
@@ -70,7 +69,7 @@ class Servers:
         )
         try:
             async with asyncio.timeout(READY_S):
-                while not await _ready(session):
+                while not await _ready(session):  # noqa: ASYNC110  # another process cannot set an event
                     await asyncio.sleep(0.1)
             yield session
         finally:

@@ -1,7 +1,8 @@
 """Whether a process lives, whether it can serve, and what an operator wants to know of it."""
 
 from collections.abc import Awaitable, Callable
-from importlib.metadata import version
+from functools import cache
+from importlib.metadata import PackageNotFoundError, version
 from typing import Any
 
 from fastapi import APIRouter
@@ -39,7 +40,7 @@ def router(service: str, *, ready: dict[str, Check], report: Report) -> APIRoute
 
     @routes.get("/version")
     async def which() -> Response:
-        return JSONResponse({"service": service, "version": version("asar")})
+        return JSONResponse({"service": service, "version": _version()})
 
     @routes.get("/metrics")
     async def metrics() -> Response:
@@ -47,3 +48,11 @@ def router(service: str, *, ready: dict[str, Check], report: Report) -> APIRoute
         return Response(generate_latest(), media_type=CONTENT_TYPE_LATEST)
 
     return routes
+
+
+@cache
+def _version() -> str:
+    try:
+        return version("asar")
+    except PackageNotFoundError:
+        return "not installed"

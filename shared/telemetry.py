@@ -102,9 +102,9 @@ def span(name: str, *traceparents: str | None) -> Generator[None]:
     """A span of work on facts, linked to the traces that they were recorded in."""
     links: list[Link] = []
     for traceparent in dict.fromkeys(t for t in traceparents if t):
-        parent = trace.get_current_span(_propagator.extract({"traceparent": traceparent}))
-        if isinstance(parent, NonRecordingSpan):
-            links.append(Link(parent.get_span_context()))
+        recorded_in = trace.get_current_span(_propagator.extract({"traceparent": traceparent})).get_span_context()
+        if recorded_in.is_valid:
+            links.append(Link(recorded_in))
     # Pages of nothing but unsampled facts make no span at all.
     if not links:
         yield

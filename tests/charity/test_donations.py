@@ -205,6 +205,9 @@ async def test_a_gift_costs_one_read_and_one_statement(charity: CharityUnderTest
     sent: list[str] = []
     async with charity.database.pool.acquire() as connection:
         connection.add_query_logger(lambda record: sent.append(record.query))
+    # The driver asks once per connection for types it does not know.
+    await charity.make("/v1/donations", factories.donation(campaign, centre))
+    sent.clear()
 
     await charity.make("/v1/donations", factories.donation(campaign, centre))
 

@@ -44,10 +44,31 @@ async def settings(gateway_template: str, fresh_database: FreshDatabase, tmp_pat
 
 
 @pytest.fixture
-async def model(settings: GatewaySettings) -> AsyncIterator[ReadModelUnderTest]:
-    """A read model without a web server."""
+async def own_model(settings: GatewaySettings) -> AsyncIterator[ReadModelUnderTest]:
+    """A read model in a database of its own, for who is going to break it."""
     async with ReadModelUnderTest.opened(settings) as model:
         yield model
+
+
+@pytest.fixture(scope="session")
+async def shared_settings(
+    postgres: EmbeddedPostgres, gateway_template: str, tmp_path_factory: pytest.TempPathFactory, anyio_backend: str
+) -> GatewaySettings:
+    url = await postgres.create_database("gateway_shared", template=gateway_template)
+    return make_settings(url, "nats://127.0.0.1:1", tmp_path_factory.mktemp("gateway") / "keys")
+
+
+@pytest.fixture(scope="session")
+async def shared_model(shared_settings: GatewaySettings) -> AsyncIterator[ReadModelUnderTest]:
+    async with ReadModelUnderTest.opened(shared_settings) as model:
+        yield model
+
+
+@pytest.fixture
+async def model(shared_model: ReadModelUnderTest) -> ReadModelUnderTest:
+    """A read model, empty, without a web server."""
+    await shared_model.forget()
+    return shared_model
 
 
 @pytest.fixture
@@ -58,7 +79,9 @@ async def upstream(anyio_backend: str) -> AsyncIterator[UpstreamService]:
 
 
 @pytest.fixture
-async def gateway(settings: GatewaySettings, upstream: UpstreamService) -> AsyncIterator[RunningGateway]:
+async def gateway(
+    shared_settings: GatewaySettings, model: ReadModelUnderTest, upstream: UpstreamService
+) -> AsyncIterator[RunningGateway]:
     """A gateway with a real web server, with the `upstream` as volunteers service and nobody as the others."""
-    async with RunningGateway(settings.model_copy(update={"volunteers_url": upstream.url})) as running:
+    async with RunningGateway(shared_settings.model_copy(update={"volunteers_url": upstream.url})) as running:
         yield running

@@ -210,29 +210,29 @@ async def test_before_there_is_a_read_model_the_figures_are_unavailable(settings
 
 
 async def test_a_read_model_of_another_shape_is_unavailable_until_its_successor_is_there(
-    model: ReadModelUnderTest,
+    own_model: ReadModelUnderTest,
 ) -> None:
-    await model.database.pool.execute("DROP TABLE progress")
+    await own_model.database.pool.execute("DROP TABLE progress")
 
     with pytest.raises(DatabaseUnavailable):
-        await model.state()
+        await own_model.state()
 
 
-async def test_two_generations_keep_each_message_once_and_in_one_order(model: ReadModelUnderTest) -> None:
+async def test_two_generations_keep_each_message_once_and_in_one_order(own_model: ReadModelUnderTest) -> None:
     gift = facts.donation()
     opened = facts.campaign(charity.CampaignOpened, None, "open", campaign_id=new_id())
-    page = await model.tell(gift, facts.refund(gift), opened)
-    other = await model.generations.model(await model.generations.rebuild())
+    page = await own_model.tell(gift, facts.refund(gift), opened)
+    other = await own_model.generations.model(await own_model.generations.rebuild())
 
     # The new one hears the streams interleaved otherwise, and something that the old one has not heard yet.
-    later = model.announce(facts.donation())
+    later = own_model.announce(facts.donation())
     await consumer.apply(other, [page[2], later, page[0], page[1]])
-    await model.fold([later])
+    await own_model.fold([later])
 
-    feed = await model.database.pool.fetch("SELECT message_id FROM public.feed ORDER BY position")
+    feed = await own_model.database.pool.fetch("SELECT message_id FROM public.feed ORDER BY position")
     assert [row["message_id"] for row in feed] == [message.message_id for message in [*page, later]]
     assert await other.pool.fetchval("SELECT revision FROM progress") == 4
-    assert (await model.state())["revision"] == 4
+    assert (await own_model.state())["revision"] == 4
 
 
 async def _is(asked: Any, wanted: Any) -> bool:

@@ -380,21 +380,22 @@ async def test_without_a_database_the_stream_is_unavailable(gateway: RunningGate
 
 
 async def test_a_scope_that_a_new_read_model_does_not_know_ends_its_streams(
-    gateway: RunningGateway, announce: Announcer
+    settings: GatewaySettings, announce: Announcer
 ) -> None:
     opened = facts.centre_opened()
-    await fold(gateway, announce(opened))
     query = f"?scope=centre:{opened.centre_id}"
-    async with Watching(gateway, query) as gone, Watching(gateway) as country:
-        await until(lambda: gone.states and country.states)
-        generations = gateway.process.generations
-        await generations._activate(await generations.rebuild())  # noqa: SLF001
+    async with RunningGateway(settings) as gateway:
+        await fold(gateway, announce(opened))
+        async with Watching(gateway, query) as gone, Watching(gateway) as country:
+            await until(lambda: gone.states and country.states)
+            generations = gateway.process.generations
+            await generations._activate(await generations.rebuild())  # noqa: SLF001
 
-        await until(lambda: gone.ended)
-        await country.until_figure("volunteer_centres", 0)
-        assert country.states[-1][0].startswith("2.0.")
-    assert gone.blocks[-1].startswith(b"retry: ")
-    assert (await gateway.get("/v1/live" + query))[0] == 404
+            await until(lambda: gone.ended)
+            await country.until_figure("volunteer_centres", 0)
+            assert country.states[-1][0].startswith("2.0.")
+        assert gone.blocks[-1].startswith(b"retry: ")
+        assert (await gateway.get("/v1/live" + query))[0] == 404
 
 
 # --- the end ----------------------------------------------------------------------------------------------------------

@@ -50,7 +50,7 @@ async def test_a_request_without_a_body_has_none(gateway: RunningGateway, upstre
 
 
 async def test_a_service_hears_from_the_gateway_alone_who_asks(
-    gateway: RunningGateway, upstream: UpstreamService, settings: GatewaySettings
+    gateway: RunningGateway, upstream: UpstreamService, shared_settings: GatewaySettings
 ) -> None:
     forged = {
         "Authorization": "Bearer forged",
@@ -70,9 +70,9 @@ async def test_a_service_hears_from_the_gateway_alone_who_asks(
     assert (heard["idempotency-key"], heard["x-request-id"]) == ("one", "two")
     assert not {"cookie", "x-internal-principal", "x-forwarded-for", "forwarded", "x-private"} & set(heard)
     token = heard["authorization"].removeprefix("Bearer ")
-    assert Verifier(settings.keys_dir, "volunteers").verify(token).id == "person:administrator"
+    assert Verifier(shared_settings.keys_dir, "volunteers").verify(token).id == "person:administrator"
     with pytest.raises(TokenRefused):
-        Verifier(settings.keys_dir, "charity").verify(token)
+        Verifier(shared_settings.keys_dir, "charity").verify(token)
 
 
 async def test_behind_closed_doors_nobody_is_anyone(

@@ -7,6 +7,7 @@ from hypothesis import given
 from hypothesis import strategies as st
 
 from services.volunteers.domain import GUARDIAN_NEEDED_UNDER_YEARS, full_years
+from shared.ids import new_id
 from tests.factories import registration
 from tests.systems import ServiceUnderTest
 
@@ -95,6 +96,22 @@ async def test_the_same_idempotency_key_registers_once_and_answers_the_same(
     assert len({answer.text for answer in answers}) == 1
     assert len(await volunteers.outbox("volunteers.volunteer.registered.v1")) == 1
     assert (other.status_code, other.json()["code"]) == (422, "idempotency-key-mismatch")
+
+
+async def test_a_repeat_with_the_same_id_registers_nobody_and_another_one_is_refused(
+    volunteers: ServiceUnderTest, centre: str
+) -> None:
+    rows = [registration(centre, id=str(new_id())) for _ in range(3)]
+    await volunteers.post("/v1/volunteers/batches", {"items": rows})
+
+    again = await volunteers.post("/v1/volunteers/batches", {"items": rows})
+    single = await volunteers.post("/v1/volunteers", rows[0])
+    other = await volunteers.post("/v1/volunteers", rows[0] | {"full_name": "Басқа"})
+
+    assert [item["status"] for item in again.json()["items"]] == [200] * 3
+    assert single.status_code == 200
+    assert (other.status_code, other.json()["code"]) == (409, "already-exists")
+    assert len(await volunteers.outbox("volunteers.volunteer.registered.v1")) == 3
 
 
 async def test_names_are_found_in_any_script_and_sorted_by_the_kazakh_alphabet(

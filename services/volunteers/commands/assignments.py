@@ -6,6 +6,7 @@ from uuid import UUID
 
 from services.volunteers import domain
 from services.volunteers.commands.centres import working_centre
+from services.volunteers.commands.repeats import made_before
 from services.volunteers.reference import DIRECTIONS
 from services.volunteers.schemas import EndAssignment, MakeAssignment
 from services.volunteers.tables import Assignment
@@ -16,12 +17,18 @@ from shared.database import Transaction
 from shared.ids import new_id
 
 
-async def make_assignment(tx: Transaction, form: MakeAssignment, *, by: Principal, now: datetime) -> Assignment:
-    """Give a person a direction of a centre's work.
+async def make_assignment(
+    tx: Transaction, form: MakeAssignment, *, by: Principal, now: datetime
+) -> tuple[Assignment, bool]:
+    """Give a person a direction of a centre's work; answers it, and whether it is new: a repeat makes nothing.
 
     Raises:
         CentreUnknown, CentreIsClosed, DirectionUnknown
+        AlreadyExists: another assignment has this id.
     """
+    said = {"person_name": form.person_name, "centre_id": form.centre_id, "direction": form.direction}
+    if known := await made_before(tx, Assignment, form.id, **said, role=form.role):
+        return known, False
     if form.direction not in DIRECTIONS:
         raise domain.DirectionUnknown(pointer="/direction")
     from_on = form.from_on or civil_day(now)
@@ -40,7 +47,7 @@ async def make_assignment(tx: Transaction, form: MakeAssignment, *, by: Principa
     )
     tx.insert(assignment)
     tx.announce(AssignmentMade(**_fact(assignment), from_on=from_on), at=now, version=assignment.version)
-    return assignment
+    return assignment, True
 
 
 async def end_assignment(

@@ -5,6 +5,7 @@ from typing import Any
 from uuid import UUID
 
 from services.volunteers import domain
+from services.volunteers.commands.repeats import made_before
 from services.volunteers.schemas import ChangeCentre, CloseCentre, OpenCentre
 from services.volunteers.tables import Centre
 from shared.access.principal import Principal
@@ -38,12 +39,16 @@ async def working_centre(tx: Transaction, centre_id: UUID, *, on: date) -> Centr
     return centre
 
 
-async def open_centre(tx: Transaction, form: OpenCentre, *, by: Principal, now: datetime) -> Centre:
-    """Open a centre and announce it.
+async def open_centre(tx: Transaction, form: OpenCentre, *, by: Principal, now: datetime) -> tuple[Centre, bool]:
+    """Open a centre and announce it; answers it, and whether it is new: the same request opens it once.
 
     Raises:
         RegionUnknown, RegionNotYetFormed, CentreUnknown: of the parent.
+        AlreadyExists: another centre has this id.
     """
+    said = {"kind": form.kind, "region": form.region, "name": form.name.filled()}
+    if known := await made_before(tx, Centre, form.id, **said):
+        return known, False
     opened_on = form.opened_on or civil_day(now)
     require_region(form.region, on=opened_on)
     if form.parent_id is not None and await tx.get(Centre, form.parent_id) is None:
@@ -60,7 +65,7 @@ async def open_centre(tx: Transaction, form: OpenCentre, *, by: Principal, now: 
     )
     tx.insert(centre)
     tx.announce(CentreOpened(**_fact(centre)), at=now, version=centre.version)
-    return centre
+    return centre, True
 
 
 async def change_centre(

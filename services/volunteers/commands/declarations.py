@@ -4,6 +4,7 @@ from datetime import datetime
 
 from services.volunteers import domain, queries
 from services.volunteers.commands.centres import working_centre
+from services.volunteers.commands.repeats import made_before
 from services.volunteers.schemas import DeclareVolunteers
 from services.volunteers.tables import Centre, Declaration
 from shared.access.principal import Principal
@@ -13,13 +14,19 @@ from shared.database import Transaction
 from shared.ids import new_id
 
 
-async def declare_volunteers(tx: Transaction, form: DeclareVolunteers, *, by: Principal, now: datetime) -> Declaration:
-    """Declare a centre's estimate as of a day; it replaces the centre's one before.
+async def declare_volunteers(
+    tx: Transaction, form: DeclareVolunteers, *, by: Principal, now: datetime
+) -> tuple[Declaration, bool]:
+    """Declare a centre's estimate as of a day; it replaces the centre's one before. Answers it, and whether it is new.
 
     Raises:
         CentreUnknown, CentreIsClosed
         DeclarationOutOfOrder: the centre has declared for a later day already.
+        AlreadyExists: another declaration has this id.
     """
+    said = {"centre_id": form.centre_id, "number": form.number, "source": form.source}
+    if known := await made_before(tx, Declaration, form.id, **said):
+        return known, False
     declared_on = form.declared_on or civil_day(now)
     # Two declarations of one centre at once would both replace the same one.
     await tx.get(Centre, form.centre_id, lock=True)
@@ -50,4 +57,4 @@ async def declare_volunteers(tx: Transaction, form: DeclareVolunteers, *, by: Pr
         on=declared_on,
     )
     tx.announce(fact, at=now)
-    return declaration
+    return declaration, True

@@ -6,6 +6,7 @@ from uuid import UUID
 
 from services.volunteers import domain
 from services.volunteers.commands.centres import working_centre
+from services.volunteers.commands.repeats import made_before
 from services.volunteers.reference import DIRECTIONS
 from services.volunteers.schemas import Decide, RegisterVolunteer
 from services.volunteers.tables import Consent, StatusChange, Volunteer, volunteer_numbers
@@ -39,13 +40,17 @@ FACTS: dict[str, type[VolunteerFact]] = {
 
 async def register_volunteer(
     tx: Transaction, form: RegisterVolunteer, *, by: Principal, seal: Seal, now: datetime
-) -> Volunteer:
-    """Register a person with their consent, and announce it.
+) -> tuple[Volunteer, bool]:
+    """Register a person with their consent; answers them, and whether they are new: a repeat registers nobody.
 
     Raises:
         BornInTheFuture, GuardianConsentMissing, ConsentInTheFuture, DirectionUnknown, CentreUnknown, CentreIsClosed
         AlreadyRegistered (at commit): someone has this IIN, phone or email.
+        AlreadyExists: another volunteer has this id.
     """
+    said = {"full_name": form.full_name, "born_on": form.born_on, "centre_id": form.centre_id}
+    if known := await made_before(tx, Volunteer, form.id, **said):
+        return known, False
     applied_on = form.applied_on or civil_day(now)
     domain.require_plausible_birth_day(form.born_on, day=applied_on)
     domain.require_consent(born_on=form.born_on, given_on=form.consent.given_on, by=form.consent.by, day=applied_on)
@@ -96,7 +101,7 @@ async def register_volunteer(
     tx.insert(consent)
     tx.insert(_change(volunteer, None, None, by, now))
     tx.announce(VolunteerRegistered(**_fact(volunteer, None)), at=now, version=volunteer.version)
-    return volunteer
+    return volunteer, True
 
 
 async def change_status(

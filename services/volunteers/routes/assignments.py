@@ -18,7 +18,7 @@ from services.volunteers.tables import Assignment, Centre
 from shared import batches
 from shared.access.doors import Caller, permits
 from shared.access.permissions import Permission
-from shared.batches import Batch, BatchAnswer
+from shared.batches import Batch, BatchAnswer, Repeated
 from shared.clock import Now
 from shared.errors import AlreadyExists
 from shared.paging import AskedPage, Page
@@ -37,7 +37,8 @@ router = _router("/v1/assignments", tags=["assignments"])
 )
 async def make_assignment(form: MakeAssignment, response: Response, tx: Tx, caller: Caller, now: Now) -> AssignmentView:
     """Give a person a direction of a centre's work."""
-    assignment = await commands.make_assignment(tx, form, by=caller, now=now)
+    assignment, new = await commands.make_assignment(tx, form, by=caller, now=now)
+    response.status_code = status.HTTP_201_CREATED if new else status.HTTP_200_OK
     response.headers["Location"] = f"/v1/assignments/{assignment.id}"
     return AssignmentView.model_validate(assignment)
 
@@ -51,12 +52,15 @@ async def make_assignment(form: MakeAssignment, response: Response, tx: Tx, call
 async def make_assignments(batch: Batch[MakeAssignment], tx: Tx, caller: Caller, now: Now) -> Response:
     """Make up to 500 assignments; each row has its own answer."""
 
-    async def make_one(form: MakeAssignment) -> UUID:
-        return (await commands.make_assignment(tx, form, by=caller, now=now)).id
+    async def prepare(rows: list[MakeAssignment]) -> None:
+        await tx.load(Assignment, [row.id for row in rows if row.id])
+        await tx.load(Centre, [row.centre_id for row in rows])
 
-    return await batches.run(
-        tx, batch, MakeAssignment, make_one, prepare=lambda rows: tx.load(Centre, [row.centre_id for row in rows])
-    )
+    async def make_one(form: MakeAssignment) -> UUID | Repeated:
+        assignment, new = await commands.make_assignment(tx, form, by=caller, now=now)
+        return assignment.id if new else Repeated(assignment.id)
+
+    return await batches.run(tx, batch, MakeAssignment, make_one, prepare=prepare)
 
 
 @router.get("", dependencies=[permits(Permission.READ_CENTRES)])

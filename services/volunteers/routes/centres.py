@@ -18,7 +18,7 @@ from services.volunteers.tables import Centre
 from shared import batches
 from shared.access.doors import Caller, permits
 from shared.access.permissions import Permission
-from shared.batches import Batch, BatchAnswer
+from shared.batches import Batch, BatchAnswer, Repeated
 from shared.clock import Now
 from shared.errors import AlreadyExists
 from shared.paging import AskedPage, Page
@@ -38,7 +38,8 @@ _OPENING = (RegionUnknown, RegionNotYetFormed, CentreUnknown, AlreadyExists)
 )
 async def open_centre(form: OpenCentre, response: Response, tx: Tx, caller: Caller, now: Now) -> CentreView:
     """Open a centre."""
-    centre = await commands.open_centre(tx, form, by=caller, now=now)
+    centre, new = await commands.open_centre(tx, form, by=caller, now=now)
+    response.status_code = status.HTTP_201_CREATED if new else status.HTTP_200_OK
     response.headers["Location"] = f"/v1/centres/{centre.id}"
     return CentreView.model_validate(centre)
 
@@ -52,10 +53,13 @@ async def open_centre(form: OpenCentre, response: Response, tx: Tx, caller: Call
 async def open_centres(batch: Batch[OpenCentre], tx: Tx, caller: Caller, now: Now) -> Response:
     """Open up to 500 centres; each row has its own answer."""
 
-    async def open_one(form: OpenCentre) -> UUID:
-        return (await commands.open_centre(tx, form, by=caller, now=now)).id
+    async def open_one(form: OpenCentre) -> UUID | Repeated:
+        centre, new = await commands.open_centre(tx, form, by=caller, now=now)
+        return centre.id if new else Repeated(centre.id)
 
-    return await batches.run(tx, batch, OpenCentre, open_one)
+    return await batches.run(
+        tx, batch, OpenCentre, open_one, prepare=lambda rows: tx.load(Centre, [row.id for row in rows if row.id])
+    )
 
 
 @router.get("", dependencies=[permits(Permission.READ_CENTRES)])

@@ -7,11 +7,11 @@ from fastapi import Response, status
 from services.volunteers import commands, queries
 from services.volunteers.domain import CentreIsClosed, CentreUnknown, DeclarationOutOfOrder
 from services.volunteers.schemas import DeclarationView, DeclareVolunteers
-from services.volunteers.tables import Centre
+from services.volunteers.tables import Centre, Declaration
 from shared import batches
 from shared.access.doors import Caller, permits
 from shared.access.permissions import Permission
-from shared.batches import Batch, BatchAnswer
+from shared.batches import Batch, BatchAnswer, Repeated
 from shared.clock import Now
 from shared.errors import AlreadyExists
 from shared.paging import AskedPage, Page
@@ -28,9 +28,13 @@ router = _router("/v1/declarations", tags=["declarations"])
     responses=refusals(CentreUnknown, CentreIsClosed, DeclarationOutOfOrder, AlreadyExists),
     dependencies=[permits(Permission.WRITE_VOLUNTEERS)],
 )
-async def declare_volunteers(form: DeclareVolunteers, tx: Tx, caller: Caller, now: Now) -> DeclarationView:
+async def declare_volunteers(
+    form: DeclareVolunteers, response: Response, tx: Tx, caller: Caller, now: Now
+) -> DeclarationView:
     """Declare a centre's estimate; it replaces the one before."""
-    return DeclarationView.model_validate(await commands.declare_volunteers(tx, form, by=caller, now=now))
+    declaration, new = await commands.declare_volunteers(tx, form, by=caller, now=now)
+    response.status_code = status.HTTP_201_CREATED if new else status.HTTP_200_OK
+    return DeclarationView.model_validate(declaration)
 
 
 @router.post(
@@ -42,15 +46,20 @@ async def declare_volunteers(form: DeclareVolunteers, tx: Tx, caller: Caller, no
 async def declare_many(batch: Batch[DeclareVolunteers], tx: Tx, caller: Caller, now: Now) -> Response:
     """Declare up to 500 estimates; each row has its own answer."""
 
-    async def declare_one(form: DeclareVolunteers) -> UUID:
-        return (await commands.declare_volunteers(tx, form, by=caller, now=now)).id
+    async def prepare(rows: list[DeclareVolunteers]) -> None:
+        await tx.load(Declaration, [row.id for row in rows if row.id])
+        await tx.load(Centre, [row.centre_id for row in rows], lock=True)
+
+    async def declare_one(form: DeclareVolunteers) -> UUID | Repeated:
+        declaration, new = await commands.declare_volunteers(tx, form, by=caller, now=now)
+        return declaration.id if new else Repeated(declaration.id)
 
     return await batches.run(
         tx,
         batch,
         DeclareVolunteers,
         declare_one,
-        prepare=lambda rows: tx.load(Centre, [row.centre_id for row in rows], lock=True),
+        prepare=prepare,
     )
 
 

@@ -25,7 +25,7 @@ from services.volunteers.tables import Centre, Volunteer
 from shared import batches
 from shared.access.doors import Caller, permits
 from shared.access.permissions import Permission
-from shared.batches import Batch, BatchAnswer
+from shared.batches import Batch, BatchAnswer, Repeated
 from shared.clock import Now
 from shared.errors import AlreadyExists
 from shared.paging import AskedPage, InvalidCursor, Page
@@ -73,7 +73,8 @@ async def register_volunteer(
     form: RegisterVolunteer, response: Response, tx: Tx, seal: Sealing, caller: Caller, now: Now
 ) -> VolunteerView:
     """Register as a volunteer."""
-    volunteer = await commands.register_volunteer(tx, form, by=caller, seal=seal, now=now)
+    volunteer, new = await commands.register_volunteer(tx, form, by=caller, seal=seal, now=now)
+    response.status_code = status.HTTP_201_CREATED if new else status.HTTP_200_OK
     response.headers["Location"] = f"/v1/volunteers/{volunteer.id}"
     return view(volunteer, seal)
 
@@ -89,12 +90,15 @@ async def register_volunteers(
 ) -> Response:
     """Register up to 500 volunteers; each row has its own answer."""
 
-    async def register_one(form: RegisterVolunteer) -> UUID:
-        return (await commands.register_volunteer(tx, form, by=caller, seal=seal, now=now)).id
+    async def prepare(rows: list[RegisterVolunteer]) -> None:
+        await tx.load(Volunteer, [row.id for row in rows if row.id])
+        await tx.load(Centre, [row.centre_id for row in rows])
 
-    return await batches.run(
-        tx, batch, RegisterVolunteer, register_one, prepare=lambda rows: tx.load(Centre, [r.centre_id for r in rows])
-    )
+    async def register_one(form: RegisterVolunteer) -> UUID | Repeated:
+        volunteer, new = await commands.register_volunteer(tx, form, by=caller, seal=seal, now=now)
+        return volunteer.id if new else Repeated(volunteer.id)
+
+    return await batches.run(tx, batch, RegisterVolunteer, register_one, prepare=prepare)
 
 
 @router.post("/searches", responses=refusals(InvalidCursor), dependencies=[permits(Permission.READ_VOLUNTEERS)])

@@ -1,0 +1,106 @@
+"""Each service's history of its database: it goes up, down and up again, and ends where the tables say."""
+
+import asyncio
+from pathlib import Path
+
+import alembic.command
+import alembic.config
+import asyncpg
+import pytest
+
+import services
+from tests.systems import FreshDatabase
+
+HOUSE = Path(services.__file__).parent
+SERVICES = sorted(path.parent.name for path in HOUSE.glob("*/migrations"))
+
+
+def config_of(service: str, url: str) -> alembic.config.Config:
+    config = alembic.config.Config(attributes={"database_url": url})
+    config.set_main_option("script_location", str(HOUSE / service / "migrations"))
+    return config
+
+
+async def schema(url: str) -> set[tuple[str, ...]]:
+    """Everything there is: columns, constraints, indexes, sequences."""
+    connection = await asyncpg.connect(url)
+    try:
+        rows = await connection.fetch(
+            "SELECT 'column', table_name, column_name, data_type, is_nullable, coalesce(column_default, '')"
+            " FROM information_schema.columns WHERE table_schema = 'public'"
+            " UNION ALL SELECT 'constraint', conrelid::regclass::text, conname, pg_get_constraintdef(oid), '', ''"
+            " FROM pg_constraint WHERE connamespace = 'public'::regnamespace"
+            " UNION ALL SELECT 'index', tablename, indexname, indexdef, '', '' FROM pg_indexes"
+            " WHERE schemaname = 'public'"
+            " UNION ALL SELECT 'sequence', sequencename, start_value::text, increment_by::text, '', ''"
+            " FROM pg_sequences WHERE schemaname = 'public'"
+            " UNION ALL SELECT 'routine', proname, prosrc, '', '', '' FROM pg_proc"
+            " WHERE pronamespace = 'public'::regnamespace"
+            " UNION ALL SELECT 'trigger', tgrelid::regclass::text, tgname, '', '', '' FROM pg_trigger"
+            " WHERE NOT tgisinternal"
+        )
+    finally:
+        await connection.close()
+    return {tuple(row) for row in rows if row[1] != "alembic_version"}
+
+
+@pytest.mark.parametrize("service", SERVICES)
+async def test_up_down_and_up_again_is_the_same(service: str, fresh_database: FreshDatabase) -> None:
+    url = await fresh_database()
+    config = config_of(service, url)
+
+    await asyncio.to_thread(alembic.command.upgrade, config, "head")
+    first = await schema(url)
+    await asyncio.to_thread(alembic.command.downgrade, config, "base")
+    nothing = await schema(url)
+    await asyncio.to_thread(alembic.command.upgrade, config, "head")
+    again = await schema(url)
+
+    assert first
+    assert nothing == set()
+    assert again == first
+
+
+@pytest.mark.parametrize("service", SERVICES)
+async def test_the_history_ends_where_the_tables_say(service: str, fresh_database: FreshDatabase) -> None:
+    url = await fresh_database()
+    config = config_of(service, url)
+    await asyncio.to_thread(alembic.command.upgrade, config, "head")
+
+    await asyncio.to_thread(alembic.command.check, config)  # raises where it would change something
+
+
+@pytest.mark.parametrize("service", SERVICES)
+async def test_several_processes_may_migrate_at_once(service: str, fresh_database: FreshDatabase) -> None:
+    url = await fresh_database()
+    migrating = [
+        await asyncio.create_subprocess_exec(*_python(), "-c", _MIGRATE, service, url, cwd=HOUSE.parent)
+        for _ in range(3)
+    ]
+
+    assert [await process.wait() for process in migrating] == [0, 0, 0]
+    assert await schema(url)
+
+
+def _python() -> tuple[str, ...]:
+    import sys
+
+    return (sys.executable,)
+
+
+_MIGRATE = """
+import sys, alembic.command
+from tests.shared.test_migrations import config_of
+alembic.command.upgrade(config_of(*sys.argv[1:]), "head")
+"""
+
+
+@pytest.mark.parametrize("service", SERVICES)
+def test_a_history_is_one_line(service: str) -> None:
+    from alembic.script import ScriptDirectory
+
+    directory = ScriptDirectory.from_config(config_of(service, ""))
+
+    assert len(directory.get_heads()) == len(directory.get_bases()) == 1
+    for revision in directory.walk_revisions():
+        assert revision.doc

@@ -1,0 +1,238 @@
+"""A process of a service: starts when its parts do, tells how it is, stops when it is told to."""
+
+import asyncio
+import contextlib
+import os
+import signal
+import sys
+from collections.abc import AsyncIterator
+from pathlib import Path
+from typing import Any
+
+import httpx
+import orjson
+import pytest
+
+from deploy.local.nats import EmbeddedNats
+from deploy.local.ports import free_port
+from shared.database import Database
+from shared.messaging.connection import Bus
+from tests.shared.conftest import until
+from tests.shared.streams import announce, unsent
+from tests.systems import ServiceUnderTest, make_settings
+
+KITES = "import sys; from shared.settings import Settings; from tests.shared.kites import Kites; Kites(Settings()).run(sys.argv[1:])"
+
+
+class Running:
+    """A process of the kites service, as the supervisor would start it."""
+
+    def __init__(self, process: asyncio.subprocess.Process, port: int) -> None:
+        self.process = process
+        self.address = f"http://127.0.0.1:{port}"
+
+    async def get(self, path: str) -> httpx.Response | None:
+        """The answer, or None where nobody listens."""
+        with contextlib.suppress(httpx.TransportError):
+            async with httpx.AsyncClient() as client:
+                return await client.get(f"{self.address}{path}", timeout=5)
+        return None
+
+    async def is_live(self) -> bool:
+        return (await self.get("/health/live")) is not None
+
+    async def status(self) -> dict[str, Any]:
+        answer = await self.get("/health/status")
+        assert answer is not None
+        return answer.json()
+
+    async def stop(self, how: signal.Signals = signal.SIGTERM) -> int:
+        self.process.send_signal(how)
+        async with asyncio.timeout(10):
+            return await self.process.wait()
+
+
+@contextlib.asynccontextmanager
+async def running(*arguments: str, database_url: str, nats_url: str, keys_dir: Path) -> AsyncIterator[Running]:
+    make_settings(database_url, nats_url, keys_dir)
+    port = free_port()
+    environment = {
+        **{name: value for name, value in os.environ.items() if not name.startswith("ASAR_")},
+        "ASAR_DATABASE_URL": database_url,
+        "ASAR_NATS_URL": nats_url,
+        "ASAR_KEYS_DIR": str(keys_dir),
+        "ASAR_PORT": str(port),
+    }
+    process = await asyncio.create_subprocess_exec(
+        sys.executable, "-c", KITES, *arguments,
+        env=environment, cwd=Path(__file__).parents[2], stdout=asyncio.subprocess.PIPE, stderr=asyncio.subprocess.PIPE,
+    )  # fmt: skip
+    try:
+        yield Running(process, port)
+    finally:
+        if process.returncode is None:
+            process.kill()
+        await process.communicate()
+
+
+async def test_a_process_relays_what_it_announces_and_ends_with_nothing_when_it_is_told_to(
+    kites_url: str, nats_url: str, tmp_path: Path, database: Database
+) -> None:
+    await announce(database)
+    async with running(database_url=kites_url, nats_url=nats_url, keys_dir=tmp_path / "keys") as service:
+        await until(service.is_live)
+        await until(lambda: _none_is_unsent(database))
+        status = await service.status()
+
+        assert (status["service"], status["parts"]) == ("kites", ["api", "relay", "consume"])
+        assert (status["nats"], status["unsent"]) == (True, 0)
+        assert await service.stop() == 0
+        assert service.process.stderr is not None
+        assert b"error" not in await service.process.stderr.read()
+
+
+async def _none_is_unsent(database: Database) -> bool:
+    return await unsent(database) == 0
+
+
+async def test_a_process_that_serves_only_tells_a_relay_elsewhere(
+    kites_url: str, nats_url: str, tmp_path: Path, bus: Bus
+) -> None:
+    keys_dir = tmp_path / "keys"
+    heard = asyncio.Event()
+
+    async def hear(_: object) -> None:
+        heard.set()
+
+    await bus.client.subscribe("hint.asar.kites", cb=hear)
+    await bus.client.flush()
+    async with running("api", database_url=kites_url, nats_url=nats_url, keys_dir=keys_dir) as service:
+        await until(service.is_live)
+        from shared.access.token import Signer
+        from tests.systems import ADMINISTRATOR
+
+        token = Signer(keys_dir).sign(ADMINISTRATOR, "kites")
+        async with httpx.AsyncClient(headers={"Authorization": f"Bearer {token}"}) as client:
+            n = 0
+            while not heard.is_set():  # a hint may be lost while the connection is being made
+                n += 1
+                answer = await client.post(f"{service.address}/v1/kites", json={"name": f"kite {n}"})
+                assert answer.status_code == 201
+        assert (await service.status())["parts"] == ["api"]
+        assert (await service.status())["unsent"] == n
+        assert await service.stop(signal.SIGINT) == 0
+
+
+async def test_a_process_waits_for_its_database_and_can_be_stopped_meanwhile(tmp_path: Path, nats_url: str) -> None:
+    nowhere = f"postgresql://nobody@/none?host={tmp_path}"
+    async with running(database_url=nowhere, nats_url=nats_url, keys_dir=tmp_path / "keys") as service:
+        assert service.process.stderr is not None
+        async with asyncio.timeout(20):
+            assert b"database is not reachable yet" in await service.process.stderr.readline()
+
+        assert await service.stop() == 0
+
+
+async def test_a_process_whose_database_refuses_it_ends_with_an_error(
+    kites_url: str, nats_url: str, tmp_path: Path
+) -> None:
+    wrong = kites_url.replace("@/", "x@/", 1)
+    async with (
+        asyncio.timeout(20),
+        running(database_url=wrong, nats_url=nats_url, keys_dir=tmp_path / "keys") as service,
+    ):
+        assert await service.process.wait() != 0
+
+
+async def test_nats_is_not_needed_to_serve(kites_url: str, nats: EmbeddedNats, tmp_path: Path) -> None:
+    nobody = f"nats://127.0.0.1:{free_port()}"
+    async with running(database_url=kites_url, nats_url=nobody, keys_dir=tmp_path / "keys") as service:
+        await until(service.is_live)
+
+        assert (await service.status())["nats"] is False
+        assert await service.stop() == 0
+
+
+async def test_an_unknown_word_is_answered_with_the_known_ones(tmp_path: Path, kites_url: str, nats_url: str) -> None:
+    async with (
+        asyncio.timeout(20),
+        running("fly", database_url=kites_url, nats_url=nats_url, keys_dir=tmp_path / "keys") as service,
+    ):
+        _, told = await service.process.communicate()
+
+    assert b"usage: python -m services.kites [api|relay|consume" in told
+    assert service.process.returncode == 1
+
+
+async def test_the_operator_s_audit_says_what_was_missing(
+    kites_url: str, nats_url: str, tmp_path: Path, database: Database, bus: Bus
+) -> None:
+    from shared.messaging.relay import Relay
+    from shared.messaging.topology import assert_stream
+
+    await assert_stream(bus.client, "kites", replicas=1)
+    await announce(database)
+    await Relay("kites", database, bus).relay_batch()
+    await bus.jetstream.delete_stream("ASAR_KITES")
+    await assert_stream(bus.client, "kites", replicas=1)
+
+    async with (
+        asyncio.timeout(20),
+        running("audit", database_url=kites_url, nats_url=nats_url, keys_dir=tmp_path / "keys") as service,
+    ):
+        said, _ = await service.process.communicate()
+
+    assert said == b"kites: 3 messages were missing in the stream and are sent again\n"
+    assert service.process.returncode == 0
+
+
+# --- health ---------------------------------------------------------------------------------------------------------
+
+
+async def test_a_process_is_live_whatever_its_database_does_and_ready_only_with_it(kites: ServiceUnderTest) -> None:
+    await kites.database.close()
+
+    live = await kites.client.get("/health/live")
+    ready = await kites.client.get("/health/ready")
+    status = await kites.client.get("/health/status")
+
+    assert (live.status_code, live.json()) == (200, {"status": "live"})
+    assert (ready.status_code, ready.json()["status"]) == (503, "not ready")
+    assert ready.json()["parts"]["database"] == "DatabaseUnavailable"
+    assert status.json() == {"service": "kites", "parts": [], "nats": False}
+
+
+async def test_a_database_that_was_not_migrated_is_not_ready(kites: ServiceUnderTest) -> None:
+    ready = await kites.client.get("/health/ready")
+
+    assert ready.status_code == 503
+    assert ready.json()["parts"] == {"database": "ok", "migrations": "UndefinedTableError"}
+
+
+async def test_health_needs_no_token_and_tells_no_secret(kites: ServiceUnderTest) -> None:
+    for path in ("/health/live", "/health/ready", "/health/status", "/version", "/metrics"):
+        answer = await kites.client.get(path, headers={"Authorization": ""})
+        assert answer.status_code in (200, 503)
+        assert "postgresql://" not in answer.text
+    assert orjson.loads((await kites.client.get("/version")).content)["service"] == "kites"
+
+
+async def test_jobs_go_on_until_nothing_is_left_and_survive_a_failure(
+    kites: ServiceUnderTest, monkeypatch: pytest.MonkeyPatch
+) -> None:
+    left = iter([5, 3, 0])
+    done: list[int] = []
+
+    async def job(_: object) -> int:
+        if not done:
+            done.append(-1)
+            raise ValueError
+        done.append(next(left))
+        return done[-1]
+
+    task = asyncio.create_task(kites.process._regularly(0.001, job))  # noqa: SLF001  # a part of a running process
+    await until(lambda: 0 in done)
+    task.cancel()
+    await asyncio.gather(task, return_exceptions=True)
+
+    assert done[:4] == [-1, 5, 3, 0]
