@@ -47,6 +47,7 @@ check: install ## Lint, types, import rules, dependencies.
 	$(BIN)/lint-imports
 	$(BIN)/deptry .
 	$(BIN)/pyright
+	$(BIN)/python -m deploy.local.page --check
 
 format: install ## Put the code into the house's form.
 	$(BIN)/ruff format .

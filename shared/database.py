@@ -534,9 +534,10 @@ def _add(
 ) -> None:
     many = len(rows) > 1
     shape.append((kind, table, columns, many))
+    json = _json_columns(table)
     for column in columns:
         values = [row.get(column) for row in rows]
-        if column != _WAS and _type_of(table.columns[column]) == _JSONB:
+        if column in json:
             # As text: asyncpg takes an array of JSON lists for one array of several dimensions.
             values = [None if value is None else _to_json(value) for value in values]
         arguments.append(values if many else values[0])
@@ -583,6 +584,11 @@ def _statement(shape: tuple[_Part, ...]) -> str:
 def _insert_columns(table: Table) -> tuple[str, ...]:
     """All columns but those that the database fills in by itself."""
     return tuple(c.name for c in table.columns if c.identity is None and c.server_default is None)
+
+
+@lru_cache(maxsize=256)
+def _json_columns(table: Table) -> frozenset[str]:
+    return frozenset(column.name for column in table.columns if _type_of(column) == _JSONB)
 
 
 @lru_cache(maxsize=1024)

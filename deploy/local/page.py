@@ -31,27 +31,48 @@ def build() -> bool:
     digest = _digest(SOURCE)
     if stamp.exists() and stamp.read_text(encoding="ascii") == digest:
         return False
-    node = _node()
-    npm = _npm(node)
-    environment = os.environ | {"PATH": f"{node.parent}{os.pathsep}{os.environ.get('PATH', '')}"}
-    for words in (["ci", "--ignore-scripts", "--no-audit", "--no-fund"], ["run", "build"]):
-        done = subprocess.run([*npm, *words], cwd=SOURCE, env=environment, capture_output=True, text=True, check=False)
-        if done.returncode != 0:
-            raise CannotBuild(f"npm {' '.join(words)} failed:\n{(done.stdout + done.stderr).strip()}")
+    _npm_does("ci", "--ignore-scripts", "--no-audit", "--no-fund")
+    _npm_does("run", "build")
     if not (BUILT / "index.html").exists():
         raise CannotBuild(f"The build wrote no index.html to {BUILT}.")
     stamp.write_text(digest, encoding="ascii")
     return True
 
 
+def check() -> None:
+    """Check the page's types and run its own tests, after it was built.
+
+    Raises:
+        CannotBuild: something is wrong with it; the message holds what was said.
+    """
+    _npm_does("run", "check")
+    _npm_does("test")
+
+
+def _npm_does(*words: str) -> None:
+    """Raises: CannotBuild."""
+    node = _node()
+    environment = os.environ | {"PATH": f"{node.parent}{os.pathsep}{os.environ.get('PATH', '')}"}
+    command = [*_npm(node), *words]
+    done = subprocess.run(command, cwd=SOURCE, env=environment, capture_output=True, text=True, check=False)
+    if done.returncode != 0:
+        raise CannotBuild(f"npm {' '.join(words)} failed:\n{(done.stdout + done.stderr).strip()}")
+
+
 def main() -> None:
-    """Build, and say in a sentence what happened; with `--if-possible` a page that cannot be built is no failure."""
+    """Build, and say in a sentence what happened; with `--if-possible` a page that cannot be built is no failure.
+
+    `--check` runs its types and tests as well.
+    """
     if not (SOURCE / "package.json").exists():
         _say("There is no page to build in this version; Asar serves the plain one.")
         return
     try:
         if build():
             _say("The page is built.")
+        if "--check" in sys.argv:
+            check()
+            _say("The page's types and tests are in order.")
     except CannotBuild as reason:
         _say(f"The page could not be built. {reason}")
         if "--if-possible" not in sys.argv:

@@ -7,6 +7,7 @@ from typing import Annotated
 
 import typer
 from rich.console import Console
+from rich.markup import escape
 
 from deploy.local import installation as places
 from deploy.local.installation import CODE, SERVICES, Installation
@@ -158,5 +159,5 @@ def _tell(data_dir: Path | None, service: str | None, *words: str) -> None:
 
 
 def _fail(sentence: str) -> None:
-    Console(stderr=True).print(f"[bold red]asar:[/] {sentence}", highlight=False, soft_wrap=True)
+    Console(stderr=True).print(f"[bold red]asar:[/] {escape(sentence)}", highlight=False, soft_wrap=True)
     sys.exit(1)

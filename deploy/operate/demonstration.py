@@ -6,6 +6,7 @@ from datetime import UTC, datetime
 from typing import Any
 
 from rich.console import Console
+from rich.markup import escape
 
 from deploy.local import files, loopback
 from deploy.local.installation import Installation
@@ -54,7 +55,7 @@ async def trickle(installation: Installation, console: Console, stop: asyncio.Ev
         try:
             await activity.trickle(installation.address, pause)
         except Exception as error:  # noqa: BLE001 - the edge of a loop: a part that restarts must not end the demo
-            console.print(f"[dim]the trickle pauses: {type(error).__name__}: {error}[/]", highlight=False)
+            console.print(f"[dim]the trickle pauses: {type(error).__name__}: {escape(str(error))}[/]", highlight=False)
             await asyncio.sleep(_PAUSE_S)
         finally:
             watching.cancel()

@@ -9,6 +9,7 @@ from contextlib import suppress
 from datetime import UTC, datetime
 
 from rich.console import Console
+from rich.markup import escape
 
 from deploy.local import ports, state, system
 from deploy.local.installation import FREE_BYTES_MIN, Installation
@@ -67,10 +68,10 @@ async def _run(installation: Installation, console: Console, *, demo: bool) -> N
     supervisor = Supervisor(
         system.stages(installation),
         logs_folder=installation.logs,
-        report=lambda line: console.print(f"[dim]{datetime.now():%H:%M:%S}[/] {line}", highlight=False),  # noqa: DTZ005
+        report=lambda line: console.print(f"[dim]{datetime.now():%H:%M:%S}[/] {escape(line)}", highlight=False),  # noqa: DTZ005
         changed=publish,
     )
-    console.print(f"Asar starts on {installation.data_dir} [dim](Ctrl-C stops it)[/]", highlight=False)
+    console.print(f"Asar starts on {escape(str(installation.data_dir))} [dim](Ctrl-C stops it)[/]", highlight=False)
     running = asyncio.create_task(supervisor.run(stop))
     watching = asyncio.create_task(_watch_disk(installation, console))
     visiting = asyncio.create_task(_once_up(installation, console, supervisor, stop, demo=demo))
@@ -106,8 +107,7 @@ async def _watch_disk(installation: Installation, console: Console) -> None:
     while True:
         free_bytes = shutil.disk_usage(installation.data_dir).free
         if free_bytes < FREE_BYTES_MIN and not was_full:
-            console.print(
-                f"[red]The disk of {installation.data_dir} is getting full: {free_bytes >> 20} MB are free.[/]"
-            )
+            where = escape(str(installation.data_dir))
+            console.print(f"[red]The disk of {where} is getting full: {free_bytes >> 20} MB are free.[/]")
         was_full = free_bytes < FREE_BYTES_MIN
         await asyncio.sleep(10)

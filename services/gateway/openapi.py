@@ -30,18 +30,34 @@ def merge(documents: Iterable[Mapping[str, Any]]) -> dict[str, Any]:
             "(RFC 9457); lists go by cursor; money is a decimal string of tenge; civil days are Almaty's.",
         },
         "paths": {},
-        "components": {"schemas": {}},
+        "components": {"schemas": {}, "securitySchemes": {}},
     }
     schemas: dict[str, Any] = merged["components"]["schemas"]
     for document in documents:
         prefix = str(document["info"]["title"]).removeprefix("Asar ").capitalize()
-        own = dict(document.get("components", {}).get("schemas", {}))
-        renamed = {name: f"{prefix}{name}" for name, schema in own.items() if schemas.get(name, schema) != schema}
+        components = document.get("components", {})
+        own: dict[str, Any] = components.get("schemas", {})
+        renamed = _renamed(own, schemas, prefix)
         for name, schema in own.items():
             schemas[renamed.get(name, name)] = _with_names(schema, renamed)
         for path, operations in document["paths"].items():
             merged["paths"][path] = _with_names(operations, renamed)
+        merged["components"]["securitySchemes"] |= components.get("securitySchemes", {})
     return merged
+
+
+def _renamed(own: Mapping[str, Any], known: Mapping[str, Any], prefix: str) -> dict[str, str]:
+    """New names for the schemas that are not what is known by their name, and for those that refer to one of them."""
+    renamed = {name: f"{prefix}{name}" for name, schema in own.items() if known.get(name, schema) != schema}
+    while True:
+        behind = {
+            name: f"{prefix}{name}"
+            for name, schema in own.items()
+            if name not in renamed and name in known and _with_names(schema, renamed) != schema
+        }
+        if not behind:
+            return renamed
+        renamed |= behind
 
 
 def _with_names(node: Any, renamed: Mapping[str, str]) -> Any:

@@ -2,7 +2,9 @@
 
 from typing import Annotated, Any
 
-from fastapi import Depends, Request
+from fastapi import Depends, Request, Security
+from fastapi.openapi.models import HTTPBearer
+from fastapi.security.base import SecurityBase
 
 from shared.access.permissions import Permission, may
 from shared.access.principal import Principal
@@ -40,7 +42,10 @@ async def _caller(request: Request) -> Principal:
 Caller = Annotated[Principal, Depends(_caller)]
 
 
-class _Permits:
+class _Permits(SecurityBase):
+    scheme_name = "principal"
+    model = HTTPBearer(description="Each operation names the permission that it asks for.")
+
     def __init__(self, permission: Permission) -> None:
         self.permission = permission
 
@@ -50,8 +55,8 @@ class _Permits:
 
 
 def permits(permission: Permission) -> Any:
-    """For a route's `dependencies`: only principals with this permission come in."""
-    return Depends(_Permits(permission))
+    """For a route's `dependencies`: only principals with this permission come in, and OpenAPI says so."""
+    return Security(_Permits(permission), scopes=[permission.value])
 
 
 def permission_of(dependencies: list[Any]) -> Permission | None:

@@ -49,7 +49,7 @@ class Life:
         member = {"full_name": "Отағасы", "born_on": "1980-01-01", "relation": "head"}
         family = {"centre_id": str(self.centre_id), "categories": [], "members": [member], "registered_on": DAY}
         self.family_id = await self._make("/v1/families", family)
-        await self._ask(f"/v1/families/{self.family_id}/verifications", {"decided_on": DAY})
+        await self._ask(f"/v1/families/{self.family_id}/verifications", {})
 
     @contextlib.asynccontextmanager
     async def going_on(self) -> AsyncGenerator[History]:

@@ -3,6 +3,7 @@
 import asyncio
 import contextlib
 import shutil
+import signal
 import urllib.request
 from collections.abc import AsyncIterator
 from datetime import UTC, datetime
@@ -313,6 +314,30 @@ async def test_a_process_that_starts_before_nats_begins_when_nats_does(
 def _connections(server: EmbeddedNats) -> int:
     with urllib.request.urlopen(f"http://127.0.0.1:{server.http_port}/connz", timeout=5) as answer:  # noqa: S310
         return orjson.loads(answer.read())["num_connections"]
+
+
+async def test_a_server_that_falls_silent_costs_a_deadline_and_nothing_else(
+    database: Database, own_nats: EmbeddedNats, own_bus: Bus, monkeypatch: pytest.MonkeyPatch
+) -> None:
+    monkeypatch.setattr("shared.messaging.relay._PUBLISH_TIMEOUT_S", 0.2)
+    relay = Relay(SERVICE, database, own_bus)
+    await own_bus.open()
+    await assert_stream(own_bus.client, SERVICE, replicas=1)
+    kites = await announce_at_once(database, 5, versions=3)
+    assert own_nats.process is not None
+
+    own_nats.process.send_signal(signal.SIGSTOP)
+    try:
+        with pytest.raises(nats.errors.TimeoutError):
+            await relay.relay_batch()
+    finally:
+        own_nats.process.send_signal(signal.SIGCONT)
+    assert await unsent(database) == 15
+
+    # What had been on its way meanwhile may be stored: then it is not stored again.
+    async with running(relay):
+        await until(lambda: _none_is_unsent(database))
+    assert await versions_in_stream(own_bus) == {f"kites.kite/{kite_id}": [1, 2, 3] for kite_id in kites}
 
 
 async def test_what_was_lost_while_nats_was_away_is_sent_again_when_it_is_back(
