@@ -18,6 +18,8 @@ def private_folder(folder: Path) -> Path:
     Raises:
         CannotRun: the folder cannot be made, or belongs to somebody else.
     """
+    if folder.is_symlink() and folder.lstat().st_uid != os.geteuid():
+        raise CannotRun(f"{folder} is a link that another user has made.")
     try:
         folder.mkdir(mode=0o700, parents=True, exist_ok=True)
         found = folder.lstat()
@@ -32,18 +34,11 @@ def private_folder(folder: Path) -> Path:
 
 
 def socket_folder(data_dir: Path) -> Path:
-    """The private folder for sockets of this data folder, short because a socket's path may have 107 bytes only.
-
-    Raises:
-        CannotRun: somebody else has put something in its place.
-    """
+    """Where the sockets of this data folder belong: a short path, because a socket's may have 107 bytes only."""
     name = f"asar-{os.geteuid()}-{hashlib.sha256(os.fsencode(data_dir.resolve())).hexdigest()[:12]}"
     runtime = os.environ.get("XDG_RUNTIME_DIR", "")
     fits = runtime and os.access(runtime, os.W_OK) and len(runtime) <= _RUNTIME_PATH_MAX
-    folder = Path(runtime if fits else tempfile.gettempdir()) / name
-    if folder.is_symlink():
-        raise CannotRun(f"{folder} is a link; remove it and start again.")
-    return private_folder(folder)
+    return Path(runtime if fits else tempfile.gettempdir()) / name
 
 
 def write_private(file: Path, content: str) -> None:

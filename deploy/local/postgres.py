@@ -131,6 +131,10 @@ class EmbeddedPostgres:
             return
         processes.stop(self.process, self.stop_signal, grace_s=grace_s)
         self.process = None
+        self.leave()
+
+    def leave(self) -> None:
+        """Remove the folder of the sockets once the server is gone."""
         with contextlib.suppress(OSError):
             self.sockets.rmdir()
 

@@ -83,6 +83,7 @@ async def _run(installation: Installation, console: Console, *, demo: bool) -> N
         watching.cancel()
         outcomes = await asyncio.gather(running, visiting, watching, return_exceptions=True)
         installation.state_file.unlink(missing_ok=True)
+        installation.postgres.leave()
     for outcome in outcomes:
         if isinstance(outcome, Exception):
             raise outcome

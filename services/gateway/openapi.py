@@ -1,22 +1,16 @@
-"""One OpenAPI document of all services, and a page that shows it without anything from the internet."""
+"""One OpenAPI document of all services."""
 
 import asyncio
 import time
 from collections.abc import Iterable, Mapping
-from pathlib import Path
 from typing import Any
 
 import aiohttp
 from fastapi import FastAPI
-from fastapi.responses import HTMLResponse
-from jinja2 import Environment, FileSystemLoader, select_autoescape
 
 from services.gateway.proxy import Proxy
 
 _KEPT_S = 60.0
-_templates = Environment(
-    loader=FileSystemLoader(Path(__file__).with_name("templates")), autoescape=select_autoescape(), trim_blocks=True
-)
 
 
 def merge(documents: Iterable[Mapping[str, Any]]) -> dict[str, Any]:
@@ -86,18 +80,7 @@ async def collected(app: FastAPI) -> dict[str, Any]:
 
 async def _ask(proxy: Proxy, url: str) -> dict[str, Any] | None:
     try:
-        async with proxy.session.get(f"{url}/openapi.json") as answer:
+        async with proxy.session.get(f"{url}/openapi.json", raise_for_status=True) as answer:
             return dict(await answer.json())
-    except (aiohttp.ClientError, TimeoutError):
+    except (aiohttp.ClientError, TimeoutError, ValueError):
         return None
-
-
-def page(document: Mapping[str, Any]) -> HTMLResponse:
-    """The document for people: every operation by its noun."""
-    by_tag: dict[str, list[dict[str, Any]]] = {}
-    for path, operations in document["paths"].items():
-        for method, operation in operations.items():
-            tag = (operation.get("tags") or ["other"])[0]
-            by_tag.setdefault(tag, []).append({"method": method.upper(), "path": path, **operation})
-    html = _templates.get_template("reference.html").render(document=document, by_tag=by_tag)
-    return HTMLResponse(html)

@@ -60,7 +60,7 @@ def test_an_example_is_a_cloud_event(type_: str) -> None:
     for name in ("id", "source", "type", "subject"):
         assert isinstance(example[name], str)
         assert example[name]
-    assert urlsplit(example["source"]).path == f"/asar/{type_.split('.')[0]}"
+    assert urlsplit(example["source"]).path == f"/asar/{type_.partition('.')[0]}"
     assert example["type"] == type_
     assert datetime.fromisoformat(example["time"]).tzinfo is not None
     assert example["datacontenttype"] == "application/json"

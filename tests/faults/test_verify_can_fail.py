@@ -26,25 +26,25 @@ TAMPERINGS = {
         "gateway",
         "UPDATE {schema}.figureday SET money_received_minor = money_received_minor + 1 WHERE scope = 'kz'",
         "UPDATE {schema}.figureday SET money_received_minor = money_received_minor - 1 WHERE scope = 'kz'",
-        "money_received_minor",
+        ("money_received_minor", "money_net_minor"),
     ),
     "a set of helped people": (
         "gateway",
         "UPDATE {schema}.helped SET scope = 'KZ-99' WHERE scope = 'KZ-75' AND span = 'all'",
         "UPDATE {schema}.helped SET scope = 'KZ-75' WHERE scope = 'KZ-99' AND span = 'all'",
-        "people_helped",
+        ("people_helped", "families_helped"),
     ),
     "an inbox": (
         "gateway",
         "UPDATE {schema}.inbox SET version = version + 100 WHERE aggregate LIKE 'charity.campaign/%'",
         "UPDATE {schema}.inbox SET version = version - 100 WHERE aggregate LIKE 'charity.campaign/%'",
-        "not applied by gateway: charity.campaign/",
+        ("not applied by gateway: charity.campaign/",),
     ),
     "the ledger": (
         "charity",
         "UPDATE leg SET amount_minor = amount_minor + 1 WHERE account = 'cash'",
         "UPDATE leg SET amount_minor = amount_minor - 1 WHERE account = 'cash'",
-        "do not sum to zero",
+        ("do not sum to zero",),
     ),
 }
 
@@ -66,6 +66,5 @@ async def test_it_finds_what_was_tampered_with(lived_in: RunningSystem, what: st
     await connection.close()
 
     assert not report.ok
-    assert all(found in difference or "KZ-99" in difference or "families_helped" in difference
-               for difference in report.differences)  # fmt: skip
+    assert [d for d in report.differences if not any(words in d for words in found)] == []
     assert (await lived_in.verify()).ok

@@ -19,9 +19,7 @@ def make_settings(database_url: str, nats_url: str, keys_dir: Path, **others: An
     keys.make_missing(keys_dir)
     nowhere = {f"{service}_url": "http://127.0.0.1:1" for service in ("volunteers", "events", "charity")}
     own: dict[str, Any] = {"log_level": "error", "port": 0, "open_doors": True, "pool_size": 5}
-    return GatewaySettings(
-        database_url=database_url, nats_url=nats_url, keys_dir=keys_dir, **nowhere | own | others
-    )
+    return GatewaySettings(database_url=database_url, nats_url=nats_url, keys_dir=keys_dir, **nowhere | own | others)
 
 
 @pytest.fixture(scope="session")

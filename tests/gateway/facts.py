@@ -27,9 +27,7 @@ class Announcer:
         self._versions[fact.aggregate] += 1
         self._at += timedelta(seconds=1)
         row = envelop(fact, at=self._at, version=self._versions[fact.aggregate])
-        return Delivery(
-            row["type"], row["aggregate"], row["version"], str(row["message_id"]), row["body"], reply=""
-        )
+        return Delivery(row["type"], row["aggregate"], row["version"], str(row["message_id"]), row["body"], reply="")
 
 
 def _place(fields: dict[str, Any]) -> dict[str, Any]:

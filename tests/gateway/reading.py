@@ -71,9 +71,7 @@ class ReadModelUnderTest:
         self, scope: str = "kz", start: date | None = None, end: date | None = None, *, today: date = TODAY
     ) -> dict[str, Any]:
         """The figures that are not zero, whatever the scope, and nothing withheld."""
-        [figures] = (
-            await queries.figures(self.database.pool, [scope], Period(start, end), today=today)
-        ).values()
+        [figures] = (await queries.figures(self.database.pool, [scope], Period(start, end), today=today)).values()
         return {name: value for name, value in figures.items() if value}
 
     async def everything(self) -> dict[str, Any]:

@@ -110,7 +110,9 @@ async def shown(model: ReadModelUnderTest, scope: str, period: Period) -> dict[s
     return {name: figures.get(name, 0) for name in ("families_helped", "people_helped", "deliveries")}
 
 
-async def assert_exact(model: ReadModelUnderTest, standing: Iterable[Helped], made: list[Helped], asked: list[Period]) -> None:
+async def assert_exact(
+    model: ReadModelUnderTest, standing: Iterable[Helped], made: list[Helped], asked: list[Period]
+) -> None:
     standing = list(standing)
     for scope in sorted({scope for helped in made for scope in helped.scopes}):
         for period in asked:
@@ -184,7 +186,9 @@ async def test_in_either_period_is_in_one_plus_in_the_other_less_in_both(
     between = start + (end - start) // 2
 
     def people(period: Period) -> set[int]:
-        return set(chain.from_iterable(h.people for h in made if (period.start or start) <= h.on <= (period.end or end)))
+        return set(
+            chain.from_iterable(h.people for h in made if (period.start or start) <= h.on <= (period.end or end))
+        )
 
     first, second = Period(start, between), Period(between + timedelta(days=1), max(end, between + timedelta(days=1)))
     whole = await shown(model, "kz", Period(first.start, second.end))
@@ -194,7 +198,9 @@ async def test_in_either_period_is_in_one_plus_in_the_other_less_in_both(
 
 
 @on_a_database
-@given(made=deliveries(), voids=st.sets(st.integers(0, 11)), seed=st.integers(0, 2**32), cuts=st.lists(st.integers(0, 60)))
+@given(
+    made=deliveries(), voids=st.sets(st.integers(0, 11)), seed=st.integers(0, 2**32), cuts=st.lists(st.integers(0, 60))
+)
 async def test_duplicates_delays_and_another_order_give_the_same_read_model(
     model: ReadModelUnderTest, made: list[Helped], voids: set[int], seed: int, cuts: list[int]
 ) -> None:
@@ -227,7 +233,9 @@ async def test_duplicates_delays_and_another_order_give_the_same_read_model(
 async def test_a_page_of_five_hundred_and_its_voids(model: ReadModelUnderTest) -> None:
     """The page's own size, with each family met again and every second delivery taken back."""
     made = [
-        Helped(n, n % 90, frozenset({n % 200, (n * 7) % 200}), DAYS[n % 6], REGIONS[n % 2], 1 + n % 2 * 2, n % 3 or None)
+        Helped(
+            n, n % 90, frozenset({n % 200, (n * 7) % 200}), DAYS[n % 6], REGIONS[n % 2], 1 + n % 2 * 2, n % 3 or None
+        )
         for n in range(500)
     ]
     await model.tell(*(helped.fact for helped in made))
@@ -302,14 +310,10 @@ def test_all_time_is_one_stretch(period: Period) -> None:
     assert domain.cover(period, today=TODAY) == [("all", domain.BEGINNING)]
 
 
-@pytest.mark.parametrize(
-    "period", [Period(TODAY + timedelta(days=1)), Period(date(9999, 1, 1), date(9999, 12, 31))]
-)
+@pytest.mark.parametrize("period", [Period(TODAY + timedelta(days=1)), Period(date(9999, 1, 1), date(9999, 12, 31))])
 def test_of_the_future_nothing_is_known(period: Period) -> None:
     assert domain.cover(period, today=TODAY) == []
 
 
 def test_the_longest_period_is_quickly_made_of_stretches() -> None:
     assert len(domain.cover(Period(date(1, 1, 2), TODAY - timedelta(days=1)), today=TODAY)) < 2200
-
-

@@ -43,7 +43,9 @@ def watchers(gateway: RunningGateway) -> int:
 
 
 @asynccontextmanager
-async def watching(gateway: RunningGateway, number: int, query: str = "", **options: Any) -> AsyncGenerator[list[Watching]]:
+async def watching(
+    gateway: RunningGateway, number: int, query: str = "", **options: Any
+) -> AsyncGenerator[list[Watching]]:
     async with AsyncExitStack() as stack:
         yield [await stack.enter_async_context(Watching(gateway, query, **options)) for _ in range(number)]
 
@@ -167,9 +169,7 @@ async def test_no_frame_is_lost_between_arriving_and_being_there(
         await asyncio.gather(*(one.until_figure("donations", 25) for one in joined))
 
 
-async def test_midnight_is_news(
-    gateway: RunningGateway, announce: Announcer, monkeypatch: pytest.MonkeyPatch
-) -> None:
+async def test_midnight_is_news(gateway: RunningGateway, announce: Announcer, monkeypatch: pytest.MonkeyPatch) -> None:
     await fold(gateway, announce(facts.assignment_made()))
     async with Watching(gateway) as one:
         await until(lambda: one.states)
@@ -232,7 +232,10 @@ async def test_a_silent_line_shows_that_it_is_open_even_where_the_rest_of_the_co
     monkeypatch.setattr(live, "HEARTBEAT_S", 0.2)
     monkeypatch.setattr(live, "TICK_S", 0.0)
     beat = b"event: hb\ndata: {}"
-    async with Watching(gateway, f"?scope={ALMATY}") as plain, Watching(gateway, f"?scope={ALMATY}", gzip=True) as packed:
+    async with (
+        Watching(gateway, f"?scope={ALMATY}") as plain,
+        Watching(gateway, f"?scope={ALMATY}", gzip=True) as packed,
+    ):
         while min(one.blocks.count(beat) for one in (plain, packed)) < 3:
             await give(gateway, announce, region="KZ-71")
             assert len(plain.blocks) < 100
@@ -402,7 +405,11 @@ async def test_a_scope_that_a_new_read_model_does_not_know_ends_its_streams(
 
 
 async def test_at_shutdown_everyone_is_told_to_come_back_at_another_time(settings: GatewaySettings) -> None:
-    async with RunningGateway(settings) as gateway, watching(gateway, 20) as plain, watching(gateway, 20, gzip=True) as packed:
+    async with (
+        RunningGateway(settings) as gateway,
+        watching(gateway, 20) as plain,
+        watching(gateway, 20, gzip=True) as packed,
+    ):
         await until(lambda: watchers(gateway) == 40)
         began = time.monotonic()
         await gateway.stop()

@@ -147,7 +147,9 @@ async def test_an_event_is_planned_then_held_or_not_at_all(model: ReadModelUnder
     assert await model.figures(today=coming) == {"events_held": 1}
 
     await model.tell(facts.event(events.EventPublished, None, "published", event_id=(other := new_id()), on=coming))
-    await model.tell(facts.event(events.EventCancelled, "published", "cancelled", event_id=other, on=coming, reason="-"))
+    await model.tell(
+        facts.event(events.EventCancelled, "published", "cancelled", event_id=other, on=coming, reason="-")
+    )
     assert await model.figures(today=coming) == {"events_held": 1}
 
 
@@ -375,7 +377,8 @@ async def test_five_are_many_enough_and_none_is_no_secret(model: ReadModelUnderT
 
 async def test_the_ticker_does_not_tell_how_many_were_helped_where_few_were(model: ReadModelUnderTest) -> None:
     await model.tell(
-        facts.delivered(person_ids=[new_id() for _ in range(4)]), facts.delivered(person_ids=[new_id() for _ in range(5)])
+        facts.delivered(person_ids=[new_id() for _ in range(4)]),
+        facts.delivered(person_ids=[new_id() for _ in range(5)]),
     )
 
     many, few = (await model.state())["ticker"]
@@ -415,7 +418,9 @@ async def test_a_region_lists_the_centres_that_worked_in_the_period(model: ReadM
     assert await listed(date(2022, 1, 1), None) == ["2", "3"]
 
 
-@pytest.mark.parametrize("code", ["", "KZ", "kz-75", "KZ-7٥", "KZ-755", "centre:", "centre:x", "volunteer:1", "KZ-75/x"])
+@pytest.mark.parametrize(
+    "code", ["", "KZ", "kz-75", "KZ-7٥", "KZ-755", "centre:", "centre:x", "volunteer:1", "KZ-75/x"]
+)
 def test_what_is_no_scope_is_refused(code: str) -> None:
     with pytest.raises(ScopeUnknown):
         Scope.parse(code)

@@ -75,9 +75,7 @@ async def test_a_service_hears_from_the_gateway_alone_who_asks(
         Verifier(shared_settings.keys_dir, "charity").verify(token)
 
 
-async def test_behind_closed_doors_nobody_is_anyone(
-    settings: GatewaySettings, upstream: UpstreamService
-) -> None:
+async def test_behind_closed_doors_nobody_is_anyone(settings: GatewaySettings, upstream: UpstreamService) -> None:
     closed = settings.model_copy(update={"open_doors": False, "volunteers_url": upstream.url})
     async with RunningGateway(closed) as gateway:
         await ask(gateway, "GET", "/v1/centres")
@@ -260,9 +258,7 @@ async def test_a_service_that_does_not_answer_in_time_is_unavailable(
     assert (answer.status, problem["code"]) == (503, "service-unavailable")
 
 
-async def test_half_an_answer_is_not_taken_for_a_whole_one(
-    gateway: RunningGateway, upstream: UpstreamService
-) -> None:
+async def test_half_an_answer_is_not_taken_for_a_whole_one(gateway: RunningGateway, upstream: UpstreamService) -> None:
     async def break_off(_: Scope, __: Receive, send: Send) -> None:
         await send({"type": "http.response.start", "status": 200, "headers": []})
         await send({"type": "http.response.body", "body": b'{"items": [1,', "more_body": True})
@@ -333,9 +329,7 @@ async def test_a_connection_that_closes_just_then_costs_a_read_nothing_and_a_wri
         "/metrics/../v1/centres",
     ],
 )
-async def test_a_strange_path_reaches_no_service(
-    gateway: RunningGateway, upstream: UpstreamService, path: str
-) -> None:
+async def test_a_strange_path_reaches_no_service(gateway: RunningGateway, upstream: UpstreamService, path: str) -> None:
     request = f"GET {path} HTTP/1.1\r\nhost: here\r\nconnection: close\r\n\r\n".encode()
 
     status, body = await gateway.ask(request)
@@ -368,9 +362,7 @@ async def test_a_request_for_nothing_at_all_is_answered(gateway: RunningGateway)
     assert status in (400, 404, 405)
 
 
-@pytest.mark.parametrize(
-    ("service", "routers"), [("volunteers", VOLUNTEERS), ("events", EVENTS), ("charity", CHARITY)]
-)
+@pytest.mark.parametrize(("service", "routers"), [("volunteers", VOLUNTEERS), ("events", EVENTS), ("charity", CHARITY)])
 def test_every_noun_of_a_service_is_forwarded_to_it(service: str, routers: list[Any]) -> None:
     nouns = {route.path.split("/")[2] for router in routers for route in router.routes}
 
@@ -391,6 +383,8 @@ async def test_before_it_is_open_the_proxy_is_unavailable(settings: GatewaySetti
     }  # fmt: skip
     from services.gateway.door import ANYONE
 
-    await Proxy({"events": "http://127.0.0.1:1"}, Signer(settings.keys_dir)).forward("events", ANYONE, scope, receive, send)
+    await Proxy({"events": "http://127.0.0.1:1"}, Signer(settings.keys_dir)).forward(
+        "events", ANYONE, scope, receive, send
+    )
 
     assert sent[0]["status"] == 503

@@ -34,9 +34,10 @@ async def until(condition: Callable[[], Awaitable[bool] | bool], *, within_s: fl
 def pytest_collection_modifyitems(items: list[pytest.Item]) -> None:
     """No test of this folder outlives its deadline, whatever it waits for."""
     for item in items:
-        if isinstance(item, pytest.Function) and item.path.parent == Path(__file__).parent:
-            if inspect.iscoroutinefunction(item.obj):
-                item.obj = _with_deadline(item.obj)
+        if not isinstance(item, pytest.Function) or item.path.parent != Path(__file__).parent:
+            continue
+        if inspect.iscoroutinefunction(item.obj):
+            item.obj = _with_deadline(item.obj)
 
 
 def _with_deadline(test: Callable[..., Awaitable[None]]) -> Callable[..., Awaitable[None]]:
@@ -65,8 +66,8 @@ async def opened(kites_url: str) -> AsyncIterator[Opened]:
     """Opens databases on the kites service's tables, as each replica of it has its own: `await opened()`."""
     async with AsyncExitStack() as stack:
 
-        async def open_another(**settings: int) -> Database:
-            database = Database(kites_url, Base.metadata, **settings)
+        async def open_another(*, pool_size: int = 10) -> Database:
+            database = Database(kites_url, Base.metadata, pool_size=pool_size)
             await database.open()
             stack.push_async_callback(database.close)
             return database

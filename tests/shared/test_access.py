@@ -165,7 +165,9 @@ def test_a_token_ends_even_where_it_was_accepted_before(
         verifier.verify(signed)
 
 
-def test_a_token_is_used_for_half_its_life_and_then_signed_anew(keys_dir: Path, monkeypatch: pytest.MonkeyPatch) -> None:
+def test_a_token_is_used_for_half_its_life_and_then_signed_anew(
+    keys_dir: Path, monkeypatch: pytest.MonkeyPatch
+) -> None:
     signer, now = Signer(keys_dir), time.time()
     signed = [signer.sign(COORDINATOR, "kites")]
     for seconds in (1, LIFETIME_S / 2 - 2, LIFETIME_S / 2 + 2):

@@ -22,6 +22,7 @@ def without_pauses(monkeypatch: pytest.MonkeyPatch) -> None:
     for name in ("PAUSE_S", "PAUSE_MAX_S", "RETRY_PAUSE_S"):
         monkeypatch.setattr(f"shared.messaging.consumer.{name}", 0.001)
 
+
 async def give(listener: Listener, database: Database, page: list[Delivery]) -> None:
     """Hand over a page as the pull loop does."""
     await listener.consumer._apply_for_sure(database, page)  # noqa: SLF001  # without a stream in between
@@ -172,7 +173,9 @@ async def test_what_cannot_be_read_is_parked_at_once(
     assert await flights(database) == 1
 
 
-@pytest.mark.parametrize("failing_with", [ValueError("a\0b"), FileNotFoundError("rope"), TimeoutError(), RuntimeError()])
+@pytest.mark.parametrize(
+    "failing_with", [ValueError("a\0b"), FileNotFoundError("rope"), TimeoutError(), RuntimeError()]
+)
 async def test_whatever_a_handler_raises_never_stops_the_rest(
     listener: Listener, database: Database, failing_with: Exception
 ) -> None:
@@ -300,9 +303,7 @@ def disorders(draw: st.DrawFn) -> tuple[list[int], list[list[tuple[int, int]]]]:
     return lengths, [order[i:j] for i, j in zip([0, *ends], [*ends, len(order)], strict=True)]
 
 
-@settings(
-    max_examples=40, deadline=None, derandomize=True, suppress_health_check=[HealthCheck.function_scoped_fixture]
-)
+@settings(max_examples=40, deadline=None, derandomize=True, suppress_health_check=[HealthCheck.function_scoped_fixture])
 @given(disorder=disorders(), poisonous=st.booleans())
 async def test_any_duplicated_delayed_and_reordered_sequence_ends_the_same(
     database: Database, disorder: tuple[list[int], list[list[tuple[int, int]]]], poisonous: bool

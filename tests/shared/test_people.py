@@ -1,6 +1,7 @@
 """What is particular to people in Kazakhstan: numbers, phones, names."""
 
 from datetime import date
+from typing import Any
 
 import pytest
 from hypothesis import assume, given
@@ -137,7 +138,15 @@ def test_no_text_breaks_the_checks_of_numbers(text: str) -> None:
 
 @pytest.mark.parametrize(
     "written",
-    ["+77011234567", "87011234567", "8 701 123 45 67", "8 (701) 123-45-67", "+7 701 123 45 67", "7011234567", " +7-701-123-45-67 "],
+    [
+        "+77011234567",
+        "87011234567",
+        "8 701 123 45 67",
+        "8 (701) 123-45-67",
+        "+7 701 123 45 67",
+        "7011234567",
+        " +7-701-123-45-67 ",
+    ],
 )
 def test_a_phone_is_the_same_however_it_is_written(written: str) -> None:
     assert TypeAdapter(Phone).validate_python(written) == "+77011234567"
@@ -151,9 +160,9 @@ def test_what_is_no_phone_is_refused(wrong: str) -> None:
 
 @pytest.mark.parametrize("kind", [Iin, Bin, Phone])
 @given(text=st.text(max_size=20))
-def test_no_text_breaks_a_form(kind: object, text: str) -> None:
+def test_no_text_breaks_a_form(kind: Any, text: str) -> None:
     try:
-        kept: str = TypeAdapter(kind).validate_python(text)  # pyright: ignore[reportUnknownVariableType]
+        kept: str = TypeAdapter[str](kind).validate_python(text)
     except ValidationError:
         return
     assert kept.strip() == kept
@@ -187,10 +196,12 @@ def test_folding_is_done_once_and_for_all(name: str) -> None:
 
 
 def test_names_sort_by_the_kazakh_alphabet() -> None:
-    names = ["Яна", "Ұлан", "Үміт", "Улан", "Әлия", "Алия", "Қасым", "Касым", "Іңкәр", "Ырыс", "Һауа", "Хасен", "Цой", "Өмір", "Омар"]
+    names = ["Яна", "Ұлан", "Үміт", "Улан", "Әлия", "Алия", "Қасым", "Касым", "Іңкәр", "Ырыс"]  # fmt: skip
+    names += ["Һауа", "Хасен", "Цой", "Өмір", "Омар"]
 
     assert sorted(names, key=sort_key) == [
-        "Алия", "Әлия", "Касым", "Қасым", "Омар", "Өмір", "Улан", "Ұлан", "Үміт", "Хасен", "Һауа", "Цой", "Ырыс", "Іңкәр", "Яна",
+        "Алия", "Әлия", "Касым", "Қасым", "Омар", "Өмір", "Улан", "Ұлан", "Үміт", "Хасен", "Һауа", "Цой", "Ырыс",
+        "Іңкәр", "Яна",
     ]  # fmt: skip
 
 

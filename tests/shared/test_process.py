@@ -15,13 +15,21 @@ import pytest
 
 from deploy.local.nats import EmbeddedNats
 from deploy.local.ports import free_port
+from shared.access.token import Signer
 from shared.database import Database
 from shared.messaging.connection import Bus
+from shared.messaging.relay import Relay
+from shared.messaging.topology import assert_stream
 from tests.shared.conftest import until
 from tests.shared.streams import announce, unsent
-from tests.systems import ServiceUnderTest, make_settings
+from tests.systems import ADMINISTRATOR, ServiceUnderTest, make_settings
 
-KITES = "import sys; from shared.settings import Settings; from tests.shared.kites import Kites; Kites(Settings()).run(sys.argv[1:])"
+KITES = """
+import sys
+from shared.settings import Settings
+from tests.shared.kites import Kites
+Kites(Settings()).run(sys.argv[1:])
+"""
 
 
 class Running:
@@ -108,9 +116,6 @@ async def test_a_process_that_serves_only_tells_a_relay_elsewhere(
     await bus.client.flush()
     async with running("api", database_url=kites_url, nats_url=nats_url, keys_dir=keys_dir) as service:
         await until(service.is_live)
-        from shared.access.token import Signer
-        from tests.systems import ADMINISTRATOR
-
         token = Signer(keys_dir).sign(ADMINISTRATOR, "kites")
         async with httpx.AsyncClient(headers={"Authorization": f"Bearer {token}"}) as client:
             n = 0
@@ -167,9 +172,6 @@ async def test_an_unknown_word_is_answered_with_the_known_ones(tmp_path: Path, k
 async def test_the_operator_s_audit_says_what_was_missing(
     kites_url: str, nats_url: str, tmp_path: Path, database: Database, bus: Bus
 ) -> None:
-    from shared.messaging.relay import Relay
-    from shared.messaging.topology import assert_stream
-
     await assert_stream(bus.client, "kites", replicas=1)
     await announce(database)
     await Relay("kites", database, bus).relay_batch()

@@ -185,9 +185,7 @@ def test_an_aggregate_has_its_lane_for_ever() -> None:
     assert {lane_of(f"kites.kite/{new_id()}") for _ in range(500)} == set(range(LANES))
 
 
-async def test_a_commit_wakes_the_relay(
-    database: Database, bus: Bus, monkeypatch: pytest.MonkeyPatch
-) -> None:
+async def test_a_commit_wakes_the_relay(database: Database, bus: Bus, monkeypatch: pytest.MonkeyPatch) -> None:
     # Without being woken it would sleep longer than this test lives.
     monkeypatch.setattr("shared.messaging.relay.POLL_S", 3600)
     relay = Relay(SERVICE, database, bus)
@@ -312,7 +310,7 @@ async def test_a_process_that_starts_before_nats_begins_when_nats_does(
 
 
 def _connections(server: EmbeddedNats) -> int:
-    with urllib.request.urlopen(f"http://127.0.0.1:{server.http_port}/connz", timeout=5) as answer:  # noqa: S310
+    with urllib.request.urlopen(f"http://127.0.0.1:{server.http_port}/connz", timeout=5) as answer:
         return orjson.loads(answer.read())["num_connections"]
 
 

@@ -51,7 +51,7 @@ async def kites(kites_url: str, tmp_path: Path) -> AsyncIterator[ServiceUnderTes
 
 
 async def count(service: ServiceUnderTest, table: str = "kite") -> int:
-    return await service.database.pool.fetchval(f"SELECT count(*) FROM {table}")
+    return await service.database.pool.fetchval(f"SELECT count(*) FROM {table}")  # noqa: S608
 
 
 async def make(service: ServiceUnderTest, name: str = "a", **headers: str) -> Any:

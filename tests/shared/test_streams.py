@@ -13,7 +13,7 @@ from shared.database import Database
 from shared.ids import new_id
 from shared.messaging import audit
 from shared.messaging.connection import Bus
-from shared.messaging.pull import PAGE_MAX, UNREADABLE, Delivery, Puller, PullBroken
+from shared.messaging.pull import PAGE_MAX, UNREADABLE, Delivery, PullBroken, Puller
 from shared.messaging.relay import Relay
 from shared.messaging.topology import (
     Subscription,
@@ -68,7 +68,8 @@ async def test_a_stream_is_made_once_and_found_afterwards(bus: Bus) -> None:
 
 
 @pytest.mark.parametrize(
-    "drift", [{"discard": DiscardPolicy.OLD}, {"storage": StorageType.MEMORY}, {"deny_purge": False}, {"allow_atomic": False}]
+    "drift",
+    [{"discard": DiscardPolicy.OLD}, {"storage": StorageType.MEMORY}, {"deny_purge": False}, {"allow_atomic": False}],
 )
 async def test_a_stream_with_other_settings_is_refused(bus: Bus, drift: dict[str, Any]) -> None:
     other = stream_of(SERVICE, replicas=1)
@@ -225,7 +226,9 @@ async def _all_heard(database: Database, messages: int) -> bool:
     return await database.pool.fetchval("SELECT count(*) FROM heard") == messages
 
 
-async def test_the_whole_stream_delivered_twice_gives_the_same(database: Database, bus: Bus, listener: Listener) -> None:
+async def test_the_whole_stream_delivered_twice_gives_the_same(
+    database: Database, bus: Bus, listener: Listener
+) -> None:
     await announce(database, *(new_id() for _ in range(10)), versions=range(1, 8))
     relay = Relay(SERVICE, database, bus)
     async with running(relay.run(), listener.consumer.run(database, bus)):
@@ -339,7 +342,9 @@ async def test_the_audit_tells_what_the_stream_has_lost_and_nothing_else(
     await assert_stream(bus.client, SERVICE, replicas=1)
 
     lost = await audit.missing(SERVICE, database, bus.client)
-    assert lost == [row["position"] for row in await database.pool.fetch("SELECT position FROM outbox ORDER BY position")]
+    assert lost == [
+        row["position"] for row in await database.pool.fetch("SELECT position FROM outbox ORDER BY position")
+    ]
     assert await audit.republish_missing(SERVICE, database, bus.client) == 20
     assert await relay.relay_batch() == 20
     assert await audit.republish_missing(SERVICE, database, bus.client) == 0
@@ -354,7 +359,9 @@ async def test_the_audit_reads_a_stream_of_any_length(
 
     ids = [message_id async for message_id in audit.stored_ids(bus.client, SERVICE)]
 
-    assert ids == [str(row["message_id"]) for row in await database.pool.fetch("SELECT * FROM outbox ORDER BY position")]
+    assert ids == [
+        str(row["message_id"]) for row in await database.pool.fetch("SELECT * FROM outbox ORDER BY position")
+    ]
 
 
 async def test_an_audit_that_failed_is_due_again(
@@ -380,9 +387,7 @@ async def _holds_all_sent(database: Database) -> bool:
     return await unsent(database) == 0
 
 
-async def test_two_replicas_sharing_a_durable_apply_everything_once(
-    opened: Opened, bus: Bus, settings: Any
-) -> None:
+async def test_two_replicas_sharing_a_durable_apply_everything_once(opened: Opened, bus: Bus, settings: Any) -> None:
     database = await opened()
     other_bus = Bus(settings, name="other")
     replicas = [(Listener(), database, bus), (Listener(), await opened(), other_bus)]
@@ -419,7 +424,9 @@ async def test_a_poison_message_in_the_stream_stops_only_its_aggregate(
         assert await _all_heard(database, 25)
 
 
-async def test_the_lag_of_a_stream_that_is_not_there_is_unknown(database: Database, bus: Bus, listener: Listener) -> None:
+async def test_the_lag_of_a_stream_that_is_not_there_is_unknown(
+    database: Database, bus: Bus, listener: Listener
+) -> None:
     measured = await listener.consumer.measure(database, bus)
 
     assert measured == {"lag": {STREAM: None}, "parked": {"gap": 0, "failed": 0}}

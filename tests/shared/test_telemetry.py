@@ -90,7 +90,9 @@ async def test_a_nonsensical_trace_is_not_gone_on_with(
     kites: ServiceUnderTest, spans: InMemorySpanExporter, nonsense: str
 ) -> None:
     answer = await kites.client.post(
-        "/v1/kites", json={"name": "a"}, headers={b"traceparent": nonsense.encode()}  # type: ignore[dict-item]
+        "/v1/kites",
+        json={"name": "a"},
+        headers={b"traceparent": nonsense.encode()},  # type: ignore[dict-item]
     )
 
     assert answer.status_code == 201
@@ -108,7 +110,9 @@ async def test_what_is_not_sampled_leaves_no_trace_behind(
     assert "traceparent" not in message
 
 
-async def test_spans_know_the_route_and_never_what_was_sent(kites: ServiceUnderTest, spans: InMemorySpanExporter) -> None:
+async def test_spans_know_the_route_and_never_what_was_sent(
+    kites: ServiceUnderTest, spans: InMemorySpanExporter
+) -> None:
     await kites.client.get(f"/v1/kites?colour={CANARY}")
     await kites.client.get(f"/v1/kites/{CANARY}")
     await kites.client.get(f"/{CANARY}")

@@ -1,6 +1,5 @@
 """Money, sealed fields, cursors, days: the small values that everything else is made of."""
 
-from collections.abc import AsyncIterator
 from datetime import UTC, date, datetime, timedelta
 from decimal import Decimal
 from pathlib import Path
@@ -60,7 +59,9 @@ def test_a_json_number_of_two_decimals_is_taken_as_it_is_written(amount: Decimal
     assert Money.model_validate({"amount": float(amount)}).minor == int(amount * 100)
 
 
-@given(value=st.one_of(st.text(max_size=20), st.floats(), st.integers(), st.booleans(), st.none(), st.lists(st.integers())))
+@given(
+    value=st.one_of(st.text(max_size=20), st.floats(), st.integers(), st.booleans(), st.none(), st.lists(st.integers()))
+)
 def test_whatever_is_given_for_an_amount_is_whole_tiyn_or_refused(value: Any) -> None:
     try:
         money = Money.model_validate({"amount": value})
@@ -133,10 +134,10 @@ def test_no_text_is_a_cursor_by_chance(keys_dir: Path, text: str) -> None:
 
 
 @pytest.fixture
-async def many(kites: ServiceUnderTest) -> AsyncIterator[ServiceUnderTest]:
+async def many(kites: ServiceUnderTest) -> ServiceUnderTest:
     async with kites.database.transaction() as tx:
         tx.insert(*(Kite(name=f"kite {n:03d}", note="red" if n % 2 else "blue") for n in range(25)))
-    yield kites
+    return kites
 
 
 async def test_a_list_is_walked_to_its_end_while_rows_come_and_go(many: ServiceUnderTest) -> None:

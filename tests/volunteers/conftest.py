@@ -22,9 +22,10 @@ async def volunteers_template(
 
 
 @pytest.fixture
-async def volunteers(volunteers_template: str, fresh_database: FreshDatabase, nats_url: str, tmp_path: Path) -> Serving:
+async def volunteers(volunteers_template: str, fresh_database: FreshDatabase, tmp_path: Path) -> Serving:
+    """The service's doors. Its relay and consumer do not run: NATS is not needed."""
     url = await fresh_database(template=volunteers_template)
-    async with serving(Volunteers, make_settings(url, nats_url, tmp_path / "keys")) as service:
+    async with serving(Volunteers, make_settings(url, "nats://unused", tmp_path / "keys")) as service:
         yield service
 
 

@@ -1,9 +1,9 @@
 """What machines and people read to use Asar: OpenAPI of all services in one, AsyncAPI of all messages."""
 
 from fastapi import APIRouter, Request, Response
-from fastapi.responses import JSONResponse
+from fastapi.responses import HTMLResponse, JSONResponse
 
-from services.gateway import asyncapi, openapi
+from services.gateway import asyncapi, manual, openapi
 from shared.access.doors import permits
 from shared.access.permissions import Permission
 
@@ -21,5 +21,9 @@ async def read_asyncapi() -> Response:
 
 
 @router.get("/docs", dependencies=[permits(Permission.READ_REFERENCE)])
-async def read_docs(request: Request) -> Response:
-    return openapi.page(await openapi.collected(request.app))
+async def read_manual(request: Request) -> Response:
+    document = await openapi.collected(request.app)
+    return HTMLResponse(
+        manual.page(document, asyncapi.document(), organisation=request.app.state.organisation_name),
+        headers={"Cache-Control": "no-cache"},
+    )
