@@ -10,6 +10,7 @@ import pytest
 
 from deploy.local.nats import EmbeddedNats
 from deploy.local.postgres import EmbeddedPostgres
+from tests.running import RunningSystem
 
 _numbers = count(1)
 
@@ -79,3 +80,12 @@ async def nats_url(nats: EmbeddedNats, anyio_backend: str) -> AsyncIterator[str]
             await jetstream.delete_stream(str(stream.config.name))
     finally:
         await client.close()
+
+
+@pytest.fixture(scope="session")
+async def running_system(tmp_path_factory: pytest.TempPathFactory, anyio_backend: str) -> AsyncIterator[RunningSystem]:
+    """The whole system as real processes. Tests that take it stand in one xdist group, so there is one of it."""
+    system = RunningSystem(tmp_path_factory.mktemp("a system"))
+    await system.start()
+    yield system
+    await system.stop()

@@ -80,6 +80,20 @@ class RunningSystem:
 
             await until("all services ready", ready)
 
+    async def asar(self, *words: str) -> str:
+        """What the operator's command prints.
+
+        Raises:
+            CalledProcessError: its exit status is not 0.
+        """
+        command = [sys.executable, "-c", "from deploy.operate.cli import main; main()", *words]
+        done = await asyncio.to_thread(
+            subprocess.run,
+            [*command, "--data-dir", str(self.data_dir)],
+            cwd=Path(__file__).parent.parent, capture_output=True, text=True, check=True, timeout=PATIENCE_S,
+        )  # fmt: skip
+        return str(done.stdout)
+
     async def stop(self) -> None:
         """As Ctrl-C does."""
         if self._process is not None and self._process.poll() is None:

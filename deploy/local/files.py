@@ -3,7 +3,6 @@
 import hashlib
 import os
 import secrets
-import stat
 import tempfile
 from pathlib import Path
 
@@ -22,9 +21,6 @@ def private_folder(folder: Path) -> Path:
         raise CannotRun(f"{folder} is a link that another user has made.")
     try:
         folder.mkdir(mode=0o700, parents=True, exist_ok=True)
-        found = folder.lstat()
-        if not stat.S_ISDIR(found.st_mode) and not folder.is_dir():
-            raise CannotRun(f"{folder} is not a folder.")
         if folder.stat().st_uid != os.geteuid():
             raise CannotRun(f"The folder {folder} belongs to another user. Choose another one.")
         folder.chmod(0o700)

@@ -1,4 +1,5 @@
 """The composition root of the gateway: the only place where its parts are wired."""
+# ruff: noqa: T201 - the operator's commands speak to a terminal.
 
 import asyncio
 import contextlib

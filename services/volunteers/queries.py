@@ -19,9 +19,10 @@ from shared.sealed import Seal
 Rows = list[asyncpg.Record]
 
 LATEST_DECLARATION = (
-    select(col(Declaration.number), col(Declaration.declared_on))
+    select(col(Declaration.number), col(Declaration.declared_on), col(Declaration.recorded_at))
     .where(col(Declaration.centre_id) == bindparam("centre_id"))
-    .order_by(col(Declaration.declared_on).desc(), col(Declaration.id).desc())
+    # Not by the id: it may be the caller's, made long before.
+    .order_by(col(Declaration.declared_on).desc(), col(Declaration.recorded_at).desc())
     .limit(1)
 )
 DUE_HOURS = (

@@ -6,42 +6,42 @@ import pytest
 from tests.faults.load import History, Life
 from tests.running import RunningSystem, until
 
-pytestmark = pytest.mark.faults
+pytestmark = [pytest.mark.faults, pytest.mark.xdist_group("system")]
 PARTS = ("volunteers", "events", "charity", "gateway", "nats", "postgres")
 
 
-async def test_nothing_is_lost_or_doubled_when_each_part_is_killed_in_turn(system: RunningSystem) -> None:
-    life = Life(system)
+async def test_nothing_is_lost_or_doubled_when_each_part_is_killed_in_turn(running_system: RunningSystem) -> None:
+    life = Life(running_system)
     await life.settle_in()
 
     async with life.going_on() as history:
         for part in PARTS:
             done = len(history.donations)
-            await system.kill(part)
-            await system.wait_ready()
+            await running_system.kill(part)
+            await running_system.wait_ready()
             await _more_than(history, done + 5)
     await life.close()
 
-    await system.settled()
-    report = await system.verify()
+    await running_system.settled()
+    report = await running_system.verify()
     assert report.ok, report.differences[:20]
-    await _every_promise_is_kept(system, history)
+    await _every_promise_is_kept(running_system, history)
 
 
-async def test_after_everything_was_killed_one_command_brings_it_back(system: RunningSystem) -> None:
-    life = Life(system)
+async def test_after_everything_was_killed_one_command_brings_it_back(running_system: RunningSystem) -> None:
+    life = Life(running_system)
     await life.settle_in()
     async with life.going_on() as history:
         await _more_than(history, 10)
-        system.kill_everything()
-        await system.start()
+        running_system.kill_everything()
+        await running_system.start()
         await _more_than(history, len(history.donations) + 5)
     await life.close()
 
-    await system.settled()
-    report = await system.verify()
+    await running_system.settled()
+    report = await running_system.verify()
     assert report.ok, report.differences[:20]
-    await _every_promise_is_kept(system, history)
+    await _every_promise_is_kept(running_system, history)
 
 
 async def _more_than(history: History, number: int) -> None:
@@ -51,11 +51,11 @@ async def _more_than(history: History, number: int) -> None:
     await until(f"{number} donations", more)
 
 
-async def _every_promise_is_kept(system: RunningSystem, history: History) -> None:
+async def _every_promise_is_kept(running_system: RunningSystem, history: History) -> None:
     """Each 2xx answer's record is there, with its amount."""
     assert history.donations
     assert history.volunteers
-    async with httpx.AsyncClient(base_url=system.address, timeout=30) as client:
+    async with httpx.AsyncClient(base_url=running_system.address, timeout=30) as client:
         for donation_id, minor in history.donations.items():
             answer = await client.get(f"/v1/donations/{donation_id}")
             assert answer.status_code == httpx.codes.OK, (donation_id, answer.text)

@@ -8,13 +8,13 @@ from shared.messaging.topology import PUBLISHERS, stream_name
 from tests.faults.load import Life
 from tests.running import RunningSystem, until
 
-pytestmark = pytest.mark.faults
+pytestmark = [pytest.mark.faults, pytest.mark.xdist_group("system")]
 
 
-async def test_a_stream_that_is_lost_under_load_is_found_and_filled_again(system: RunningSystem) -> None:
-    life = Life(system)
+async def test_a_stream_that_is_lost_under_load_is_found_and_filled_again(running_system: RunningSystem) -> None:
+    life = Life(running_system)
     await life.settle_in()
-    client = await nats.connect(system.installation.nats.url)
+    client = await nats.connect(running_system.installation.nats.url)
 
     async with life.going_on() as history:
         await _until_some(history.donations)
@@ -29,21 +29,26 @@ async def test_a_stream_that_is_lost_under_load_is_found_and_filled_again(system
     await life.close()
     await client.close()
 
-    await system.settled()
-    report = await system.verify()
+    await running_system.settled()
+    report = await running_system.verify()
     assert report.ok, report.differences[:20]
 
 
-async def test_streams_delivered_a_second_time_change_no_figure(system: RunningSystem) -> None:
-    await system.settled()
-    before = await system.verify()
-    client = await nats.connect(system.installation.nats.url)
+async def test_streams_delivered_a_second_time_change_no_figure(running_system: RunningSystem) -> None:
+    await running_system.settled()
+    before = await running_system.verify()
+    client = await nats.connect(running_system.installation.nats.url)
 
     await _forget_consumers(client)
-    await system.settled()
+    await running_system.settled()
 
-    after = await system.verify()
-    info = await client.jetstream().consumer_info(stream_name("charity"), "gateway_1")
+    after = await running_system.verify()
+    [durable] = [
+        consumer.name
+        for consumer in await client.jetstream().consumers_info(stream_name("charity"))
+        if consumer.name.startswith("gateway_")
+    ]
+    info = await client.jetstream().consumer_info(stream_name("charity"), durable)
     stored = (await client.jetstream().stream_info(stream_name("charity"))).state.messages
     await client.close()
     assert (after.ok, after.messages) == (True, before.messages), after.differences[:20]

@@ -6,19 +6,19 @@ import pytest
 from tests.faults.load import Life
 from tests.running import RunningSystem
 
-pytestmark = pytest.mark.faults
+pytestmark = [pytest.mark.faults, pytest.mark.xdist_group("system")]
 
 
 @pytest.fixture(scope="module")
-async def lived_in(system: RunningSystem) -> RunningSystem:
-    life = Life(system)
+async def lived_in(running_system: RunningSystem) -> RunningSystem:
+    life = Life(running_system)
     await life.settle_in()
     async with life.going_on() as history:
         while len(history.donations) < 10 or len(history.deliveries) < 3:
-            await system.settled()
+            await running_system.settled()
     await life.close()
-    await system.settled()
-    return system
+    await running_system.settled()
+    return running_system
 
 
 TAMPERINGS = {

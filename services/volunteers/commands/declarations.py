@@ -1,6 +1,6 @@
 """Declared estimates of those who help without registration."""
 
-from datetime import datetime
+from datetime import datetime, timedelta
 
 from services.volunteers import domain, queries
 from services.volunteers.commands.centres import working_centre
@@ -45,7 +45,8 @@ async def declare_volunteers(
         declared_on=declared_on,
         source=form.source,
         recorded_by=by.id,
-        recorded_at=now,
+        # Always after the one that it replaces, whatever the clocks say: of one day the last recorded is the latest.
+        recorded_at=now if latest is None else max(now, latest["recorded_at"] + timedelta(microseconds=1)),
     )
     tx.insert(declaration)
     fact = VolunteersDeclared(

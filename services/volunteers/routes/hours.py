@@ -1,6 +1,5 @@
 """Hours earned."""
 
-from datetime import date
 from typing import Annotated
 from uuid import UUID
 
@@ -10,6 +9,7 @@ from services.volunteers import queries
 from services.volunteers.schemas import HoursEntryView, HoursView
 from shared.access.doors import permits
 from shared.access.permissions import Permission
+from shared.forms import Day
 from shared.requests import Tx
 from shared.requests import router as _router
 
@@ -21,8 +21,8 @@ async def read_hours(
     tx: Tx,
     volunteer_id: UUID | None = None,
     centre_id: UUID | None = None,
-    start: Annotated[date | None, Query(alias="from")] = None,
-    end: Annotated[date | None, Query(alias="to")] = None,
+    start: Annotated[Day | None, Query(alias="from")] = None,
+    end: Annotated[Day | None, Query(alias="to")] = None,
 ) -> HoursView:
     """Time earned by a volunteer or at a centre, between two civil days, both included."""
     minutes, rows = await queries.hours(tx, volunteer_id=volunteer_id, centre_id=centre_id, start=start, end=end)

@@ -1,0 +1,26 @@
+"""The browser of this machine, and how it is started where there is no internet and the user may be root."""
+
+import shutil
+
+OPTIONS = [
+    "--no-sandbox",
+    "--disable-gpu",
+    "--disable-quic",
+    "--no-first-run",
+    "--disable-background-networking",
+    "--disable-component-update",
+    "--disable-sync",
+]
+
+
+def executable() -> str:
+    """Where Chromium is.
+
+    Raises:
+        FileNotFoundError: nowhere; `make browser` installs it.
+    """
+    for name in ("chromium", "chromium-browser", "google-chrome"):
+        found = shutil.which(name)
+        if found is not None:
+            return found
+    raise FileNotFoundError("The browser tests need Chromium: run `make browser`.")

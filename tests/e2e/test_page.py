@@ -1,0 +1,51 @@
+"""What a coordinator sees: the page follows the facts by itself, in three languages, and says when it cannot."""
+
+import httpx
+import pytest
+from playwright.async_api import Page, expect
+
+from tests.factories import registration
+from tests.running import PATIENCE_S, RunningSystem
+
+pytestmark = [pytest.mark.browser, pytest.mark.xdist_group("system")]
+PATIENCE_MS = PATIENCE_S * 1000
+TITLES = {"kk": "Қазақстан", "ru": "Казахстан", "en": "Kazakhstan"}
+
+
+async def test_a_call_through_the_gateway_changes_what_the_browser_shows_without_reload(
+    running_system: RunningSystem, page: Page
+) -> None:
+    async with httpx.AsyncClient(base_url=running_system.address, timeout=30) as client:
+        centre = {"kind": "volunteer_centre", "name": {"kk": "Орталық"}, "region": "KZ-71", "opened_on": "2020-01-01"}
+        centre_id = (await client.post("/v1/centres", json=centre)).raise_for_status().json()["id"]
+        await page.goto(f"{running_system.address}/kk/")
+        tile = page.locator("[data-figure=volunteers_registered]").first
+        await expect(page.locator("[data-state=live]")).to_be_visible(timeout=PATIENCE_MS)
+        before = int(await tile.get_attribute("data-value") or 0)
+        await page.evaluate("window.stillTheSamePage = true")
+
+        form = registration(centre_id, phone=None)
+        volunteer_id = (await client.post("/v1/volunteers", json=form)).raise_for_status().json()["id"]
+        (await client.post(f"/v1/volunteers/{volunteer_id}/approvals", json={})).raise_for_status()
+
+        await expect(tile).to_have_attribute("data-value", str(before + 1), timeout=PATIENCE_MS)
+        assert await page.evaluate("window.stillTheSamePage")
+
+
+@pytest.mark.parametrize("language", TITLES)
+async def test_the_page_speaks_three_languages(running_system: RunningSystem, page: Page, language: str) -> None:
+    await page.goto(f"{running_system.address}/{language}/")
+
+    await expect(page.locator("html")).to_have_attribute("lang", language)
+    await expect(page.locator("h1")).to_contain_text(TITLES[language], timeout=PATIENCE_MS)
+    await expect(page.locator("[data-state=live]")).to_be_visible(timeout=PATIENCE_MS)
+
+
+async def test_the_plain_page_shows_the_same_without_a_script(running_system: RunningSystem) -> None:
+    async with httpx.AsyncClient(base_url=running_system.address, timeout=30) as client:
+        state = (await client.get("/v1/dashboard")).json()
+        plain = await client.get("/plain/ru/")
+
+    assert plain.status_code == httpx.codes.OK
+    assert "<script" not in plain.text
+    assert f'data-value="{state["figures"]["volunteers_registered"]}"' in plain.text
