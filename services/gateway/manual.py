@@ -102,9 +102,8 @@ def nouns(document: Schema) -> list[Noun]:
     for path, methods in document["paths"].items():
         name = path.split("/")[2]
         noun = found.setdefault(name, Noun(name))
-        noun.operations += [
-            _operation(document, path, method, methods[method]) for method in _METHODS if method in methods
-        ]
+        known = [method for method in _METHODS if method in methods]
+        noun.operations += [_operation(document, path, method, methods[method]) for method in known]
     return list(found.values())
 
 
@@ -130,6 +129,7 @@ def _operation(document: Schema, path: str, method: str, operation: Schema) -> O
         for parameter in operation.get("parameters", [])
     ]
     body = next(iter(operation.get("requestBody", {}).get("content", {}).values()), {}).get("schema", {})
+    permissions = [name for needed in operation.get("security", []) for names in needed.values() for name in names]
     title, _, words = str(operation.get("description", "")).partition("\n")
     return Operation(
         method=method.upper(),
@@ -137,9 +137,7 @@ def _operation(document: Schema, path: str, method: str, operation: Schema) -> O
         anchor=_anchor(method, path),
         title=title.rstrip(".") or operation.get("summary", ""),
         words=re.sub(r"\s*Raises:.*", "", words, flags=re.DOTALL).strip(),
-        permission=next(
-            (scope for one in operation.get("security", []) for scopes in one.values() for scope in scopes), None
-        ),
+        permission=next(iter(permissions), None),
         parameters=parameters,
         body=list(_rows(document, body)),
         answers=_answers(document, operation.get("responses", {})),

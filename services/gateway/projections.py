@@ -1,6 +1,7 @@
 """Folds messages into the read model. One message, one small change; a page of them is one transaction."""
 
 from datetime import date, datetime, timedelta
+from typing import Any
 from uuid import UUID
 
 import orjson
@@ -22,7 +23,7 @@ def count(tx: Transaction, fact: DomainEvent, on: date, *, campaign_id: UUID | N
 
 def tick(
     tx: Transaction,
-    message: Message[DomainEvent],
+    message: Message[Any],
     on: date,
     *,
     campaign_id: UUID | None = None,

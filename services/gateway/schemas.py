@@ -9,6 +9,24 @@ from pydantic import BaseModel, ConfigDict, Field
 Names = dict[str, str]
 
 
+class AskedTopic(BaseModel):
+    """What an address asks for: a scope, and a period of civil days. Read by `Topic.parse`, which refuses."""
+
+    scope: str = Field("kz", description="`kz`, a region such as `KZ-75`, `centre:<id>` or `campaign:<id>`.")
+    start: str | None = Field(
+        None, alias="from", description="First civil day; open when absent.", json_schema_extra={"format": "date"}
+    )
+    end: str | None = Field(
+        None, alias="to", description="Last civil day; open when absent.", json_schema_extra={"format": "date"}
+    )
+
+
+class AskedStream(AskedTopic):
+    """The same, and what the caller has already."""
+
+    last: str | None = Field(None, description="Id of the last event you have, where `Last-Event-ID` cannot be sent.")
+
+
 class ScopeView(BaseModel):
     """What the figures are about, and what that lies in."""
 

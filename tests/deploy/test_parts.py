@@ -24,7 +24,7 @@ from tests.deploy.programs import run
 from tests.systems import ADMINISTRATOR, make_settings
 
 SERVICE = "volunteers"
-DEADLINE_S = 60
+DEADLINE_S = 120
 
 
 @pytest.fixture

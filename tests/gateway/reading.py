@@ -58,7 +58,7 @@ class ReadModelUnderTest:
         """Empty it, for the next example of a property."""
         # Much quicker than TRUNCATE where tables are as good as empty.
         names = ["public.feed", *(table.name for table in ReadModel.metadata.sorted_tables)]
-        await self.database.pool.execute("; ".join(f"DELETE FROM {name}" for name in names))
+        await self.database.pool.execute("; ".join(f"DELETE FROM {name}" for name in names))  # noqa: S608
         self.announce = Announcer()
 
     async def state(

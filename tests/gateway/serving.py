@@ -3,6 +3,7 @@
 import asyncio
 import contextlib
 from collections.abc import AsyncGenerator, Awaitable, Callable, Generator
+from pathlib import Path
 from types import TracebackType
 from typing import Any, Self
 
@@ -28,6 +29,12 @@ async def until(condition: Callable[[], Any], *, within_s: float = DEADLINE_S) -
             if answer:
                 return answer
             await asyncio.sleep(0.01)
+
+
+def unused_settings(**those_that_matter: Any) -> Settings:
+    """For a server that needs no more than a port."""
+    unused: dict[str, Any] = {"database_url": "-", "nats_url": "-", "keys_dir": Path("-")}
+    return Settings(**unused | those_that_matter)
 
 
 class TestServer(Server):
@@ -164,8 +171,7 @@ class UpstreamService:
             await reply(send, 200, orjson.dumps(asked), (b"x-told", b"yes"))
 
     async def start(self) -> None:
-        settings = Settings(database_url="unused", nats_url="unused", keys_dir="unused", port=self._port)  # pyright: ignore[reportArgumentType]
-        self._listening = Listening(self, settings)
+        self._listening = Listening(self, unused_settings(port=self._port))
         await self._listening.start()
         self._port = self._listening.port
 

@@ -1,9 +1,9 @@
-"""Distinct families and people, against plain sets: any deliveries and voids, in any pages, for any scope and period."""
+"""Distinct families and people, against plain sets: any deliveries and voids, in any pages, any scope and period."""
 
 from collections.abc import Callable, Iterable
 from dataclasses import dataclass
 from datetime import date, timedelta
-from itertools import chain
+from itertools import chain, pairwise
 from random import Random
 from typing import Any
 
@@ -90,7 +90,7 @@ def _in_order(start: date | None, end: date | None) -> tuple[date | None, date |
 def pages_of(messages: list[Any], cuts: Iterable[int]) -> list[list[Any]]:
     """A list cut into pages."""
     bounds = sorted({0, len(messages), *(cut % (len(messages) + 1) for cut in cuts)})
-    return [messages[start:end] for start, end in zip(bounds, bounds[1:], strict=False)]
+    return [messages[start:end] for start, end in pairwise(bounds)]
 
 
 def counted(standing: Iterable[Helped], scope: str, period: Period) -> dict[str, int]:

@@ -3,6 +3,7 @@
 import asyncio
 import socket
 import time
+import zlib
 from collections.abc import AsyncGenerator, Callable
 from contextlib import AsyncExitStack, asynccontextmanager
 from datetime import UTC, datetime, timedelta
@@ -18,10 +19,9 @@ from services.gateway.states import Mark
 from shared import process as shared_process
 from shared.contracts import charity
 from shared.ids import new_id
-from shared.settings import Settings
 from tests.gateway import facts
 from tests.gateway.facts import ALMATY, Announcer
-from tests.gateway.serving import Listening, RunningGateway, until
+from tests.gateway.serving import Listening, RunningGateway, until, unused_settings
 from tests.gateway.watching import Watching
 
 
@@ -468,7 +468,7 @@ async def test_uvicorn_s_send_completes_in_one_step_while_the_socket_has_room_an
         while (await receive())["type"] != "http.disconnect":
             pass
 
-    unused = Settings(database_url="-", nats_url="-", keys_dir="-", port=0)  # pyright: ignore[reportArgumentType]
+    unused = unused_settings(port=0)
     async with Listening(app, unused) as server, asyncio.timeout(10):
         reader, writer = await asyncio.open_connection("127.0.0.1", server.port, limit=1024)
         writer.write(b"GET / HTTP/1.1\r\nhost: here\r\n\r\n")
@@ -481,8 +481,6 @@ async def test_uvicorn_s_send_completes_in_one_step_while_the_socket_has_room_an
 
 
 async def test_any_piece_of_a_packed_stream_may_be_the_first() -> None:
-    import zlib
-
     events = [live.Event(f"id: {new_id()}\n\n".encode()) for _ in range(5)]
     for first in range(5):
         unzip = zlib.decompressobj(31)

@@ -14,6 +14,7 @@ from starlette.types import Receive, Scope, Send
 
 from services.charity.routes import ROUTERS as CHARITY
 from services.events.routes import ROUTERS as EVENTS
+from services.gateway.door import ANYONE
 from services.gateway.proxy import OWNERS, Proxy
 from services.gateway.settings import GatewaySettings
 from services.volunteers.routes import ROUTERS as VOLUNTEERS
@@ -381,8 +382,6 @@ async def test_before_it_is_open_the_proxy_is_unavailable(settings: GatewaySetti
     scope: Any = {
         "type": "http", "method": "GET", "headers": [], "query_string": b"", "path": "/v1/x", "raw_path": b"/v1/x",
     }  # fmt: skip
-    from services.gateway.door import ANYONE
-
     await Proxy({"events": "http://127.0.0.1:1"}, Signer(settings.keys_dir)).forward(
         "events", ANYONE, scope, receive, send
     )

@@ -1,5 +1,6 @@
 """A fact goes from a centre's call to the dashboard, to everybody's stream and to the services that need it."""
 
+from collections.abc import AsyncIterator
 from typing import Any
 
 import httpx
@@ -13,8 +14,9 @@ YEAR = {"from": "2021-01-01", "to": "2021-12-31"}
 
 
 @pytest.fixture
-async def client(running_system: RunningSystem) -> httpx.AsyncClient:
-    return httpx.AsyncClient(base_url=running_system.address, timeout=30)
+async def client(running_system: RunningSystem) -> AsyncIterator[httpx.AsyncClient]:
+    async with httpx.AsyncClient(base_url=running_system.address, timeout=30) as caller:
+        yield caller
 
 
 async def _post(client: httpx.AsyncClient, path: str, form: dict[str, Any], **headers: str) -> dict[str, Any]:

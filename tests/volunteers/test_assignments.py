@@ -55,9 +55,7 @@ async def test_an_assignment_ends_once_and_not_before_it_began(volunteers: Servi
 async def test_of_many_endings_at_once_one_ends_it(volunteers: ServiceUnderTest, centre: str) -> None:
     assignment_id = (await volunteers.post("/v1/assignments", factories.assignment(centre))).json()["id"]
 
-    answers = await asyncio.gather(
-        *(volunteers.post(f"/v1/assignments/{assignment_id}/endings", {}) for _ in range(8))
-    )
+    answers = await asyncio.gather(*(volunteers.post(f"/v1/assignments/{assignment_id}/endings", {}) for _ in range(8)))
 
     assert Counter(a.status_code for a in answers) == {200: 1, 409: 7}
     assert len(await volunteers.outbox("volunteers.assignment.ended.v1")) == 1

@@ -6,7 +6,7 @@ from fastapi import APIRouter, Query, Request, Response
 
 from services.gateway.domain import DayUnreadable, PeriodBackwards, ScopeUnknown
 from services.gateway.live import TooManyWatchers
-from services.gateway.schemas import DashboardState
+from services.gateway.schemas import AskedStream, AskedTopic, DashboardState
 from services.gateway.states import States, Topic
 from shared.access.doors import permits
 from shared.access.permissions import Permission
@@ -15,16 +15,6 @@ from shared.problems import refusals
 
 router = APIRouter(prefix="/v1", tags=["figures"])
 
-_DAY = {"format": "date"}
-AskedScope = Annotated[
-    str, Query(max_length=64, description="`kz`, a region such as `KZ-75`, `centre:<id>` or `campaign:<id>`.")
-]
-AskedStart = Annotated[
-    str | None, Query(alias="from", description="First civil day; open when absent.", json_schema_extra=_DAY)
-]
-AskedEnd = Annotated[
-    str | None, Query(alias="to", description="Last civil day; open when absent.", json_schema_extra=_DAY)
-]
 _REFUSED = (ScopeUnknown, DayUnreadable, PeriodBackwards)
 
 
@@ -34,11 +24,9 @@ _REFUSED = (ScopeUnknown, DayUnreadable, PeriodBackwards)
     responses=refusals(*_REFUSED),
     dependencies=[permits(Permission.READ_FIGURES)],
 )
-async def read_dashboard(
-    request: Request, scope: AskedScope = "kz", start: AskedStart = None, end: AskedEnd = None
-) -> Response:
+async def read_dashboard(request: Request, asked: Annotated[AskedTopic, Query()]) -> Response:
     """All figures of a scope in a period, with the daily series: the same document that `/v1/live` pushes."""
-    topic = Topic.parse(scope, start, end)
+    topic = Topic.parse(asked.scope, asked.start, asked.end)
     states: States = request.app.state.states
     mark = await states.mark()
     if f'"{mark}"' in _tags(request.headers.get("if-none-match", "")):
@@ -56,12 +44,7 @@ async def read_dashboard(
     },
     dependencies=[permits(Permission.READ_FIGURES)],
 )
-async def watch_dashboard(
-    scope: AskedScope = "kz",
-    start: AskedStart = None,
-    end: AskedEnd = None,
-    last: Annotated[str | None, Query(description="Id of the last event you have, as in `Last-Event-ID`.")] = None,
-) -> Response:
+async def watch_dashboard(asked: Annotated[AskedStream, Query()]) -> Response:  # noqa: ARG001  # see below
     """The same, as server-sent events: the whole state now and, at most once a second, whenever it changes.
 
     `event: state` carries the document of `/v1/dashboard`, `event: hb` only says that the line is open.

@@ -40,7 +40,7 @@ async def read_messages(
     accept: Annotated[str, Header(include_in_schema=False)] = "*/*",
     last_event_id: Annotated[str | None, Header(max_length=64)] = None,
 ) -> Response:
-    """Messages after one that you have, oldest first; with `Accept: text/event-stream` the same as an endless stream."""
+    """Messages after one that you have, oldest first; with `Accept: text/event-stream` as an endless stream."""
     database: Database = request.app.state.database
     if stream or _STREAM in accept:
         position = await queries.position_of(database.pool, last_event_id or after)
