@@ -106,7 +106,7 @@ async def test_an_event_s_id_says_where_the_read_model_was(gateway: RunningGatew
 
 @pytest.mark.parametrize("says", [lambda mark: ("", {"last_event_id": mark}), lambda mark: (f"?last={mark}", {})])
 async def test_who_has_the_newest_state_is_not_sent_it_again(
-    gateway: RunningGateway, announce: Announcer, says: Callable[[str], tuple[str, dict[str, str]]]
+    gateway: RunningGateway, announce: Announcer, says: Callable[[str], tuple[str, dict[str, Any]]]
 ) -> None:
     await give(gateway, announce)
     async with Watching(gateway) as before:

@@ -117,9 +117,10 @@ async def test_batches_of_assignments_and_of_their_endings_answer_row_by_row(
 
 async def test_assignments_are_listed_by_centre(volunteers: ServiceUnderTest, centre: str) -> None:
     other = (await volunteers.post("/v1/centres", factories.centre())).json()["id"]
-    made: list[str] = []
-    for centre_id in (centre, other, centre):
-        made.append((await volunteers.post("/v1/assignments", factories.assignment(centre_id))).json()["id"])
+    made: list[str] = [
+        (await volunteers.post("/v1/assignments", factories.assignment(centre_id))).json()["id"]
+        for centre_id in (centre, other, centre)
+    ]
 
     everything = (await volunteers.client.get("/v1/assignments")).json()
     first = (await volunteers.client.get(f"/v1/assignments?centre_id={centre}&limit=1")).json()

@@ -1,6 +1,7 @@
 """The rules, as properties."""
 
 from datetime import date, timedelta
+from itertools import pairwise
 
 import pytest
 from hypothesis import given
@@ -97,7 +98,6 @@ def test_corrections_sum_up_to_what_the_last_one_earns(
 ) -> None:
     history = [None, first, *later]
     booked = sum(
-        domain.earned_minutes(now, minutes) - domain.earned_minutes(was, minutes)
-        for was, now in zip(history, history[1:], strict=False)
+        domain.earned_minutes(now, minutes) - domain.earned_minutes(was, minutes) for was, now in pairwise(history)
     )
     assert booked == (minutes if history[-1] == "present" else 0)

@@ -56,9 +56,9 @@ async def test_presence_earns_the_length_of_the_shift(volunteers: ServiceUnderTe
     assert message["subject"] == f"volunteers.hours/{data['entry_id']}"
 
 
-@pytest.mark.parametrize("attendance", ["absent", "excused"])
-async def test_who_did_not_come_earns_nothing(volunteers: ServiceUnderTest, attendance: str) -> None:
-    await came(volunteers, attendance=attendance)
+async def test_who_did_not_come_earns_nothing(volunteers: ServiceUnderTest) -> None:
+    for attendance in ("absent", "excused"):
+        await came(volunteers, attendance=attendance)
 
     assert await total(volunteers) == (0, [])
     assert await volunteers.outbox() == []
