@@ -4,8 +4,8 @@
 PORT ?= 8080
 DATA_DIR ?=
 TESTS ?= tests
-# A module that starts a whole system for itself (xdist_group) stays in one process.
-XDIST := -n 2 --dist loadgroup
+# The tests of one file stay in one process: some files start a whole system, once for all their tests.
+XDIST := -n 2 --dist loadfile
 
 VENV := .venv
 BIN := $(VENV)/bin

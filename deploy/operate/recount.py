@@ -39,7 +39,7 @@ DAILY: Mapping[str, tuple[str, ...]] = {
         """,
         """
         SELECT declared_on AS day, region, centre_id, NULL::uuid AS campaign_id,
-            number - coalesce(lag(number) OVER (PARTITION BY centre_id ORDER BY declared_on, id), 0)
+            number - coalesce(lag(number) OVER (PARTITION BY centre_id ORDER BY declared_on, recorded_at), 0)
                 AS volunteers_declared
         FROM declaration
         """,

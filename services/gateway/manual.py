@@ -16,8 +16,6 @@ _TEMPLATES = jinja2.Environment(
     lstrip_blocks=True,
     undefined=jinja2.StrictUndefined,
 )
-# "take `this` word" → take, this, word: every second piece is code.
-_TEMPLATES.filters["pieces"] = lambda text: str(text).split("`")
 _PAGE = _TEMPLATES.get_template("reference.html")
 _DEPTH_MAX = 4
 _METHODS = ("get", "post", "put", "patch", "delete")
@@ -128,7 +126,7 @@ def _operation(document: Schema, path: str, method: str, operation: Schema) -> O
         )
         for parameter in operation.get("parameters", [])
     ]
-    body = next(iter(operation.get("requestBody", {}).get("content", {}).values()), {}).get("schema", {})
+    bodies: list[Schema] = list(operation.get("requestBody", {}).get("content", {}).values())
     permissions = [name for needed in operation.get("security", []) for names in needed.values() for name in names]
     title, _, words = str(operation.get("description", "")).partition("\n")
     return Operation(
@@ -139,7 +137,7 @@ def _operation(document: Schema, path: str, method: str, operation: Schema) -> O
         words=re.sub(r"\s*Raises:.*", "", words, flags=re.DOTALL).strip(),
         permission=next(iter(permissions), None),
         parameters=parameters,
-        body=list(_rows(document, body)),
+        body=[row for body in bodies[:1] for row in _rows(document, body["schema"])],
         answers=_answers(document, operation.get("responses", {})),
         refusals=_refusals(operation.get("responses", {})),
     )

@@ -3,7 +3,7 @@
 import asyncio
 import time
 from collections.abc import Iterable, Mapping
-from typing import Any
+from typing import Any, cast
 
 import aiohttp
 from fastapi import FastAPI
@@ -57,19 +57,19 @@ def _renamed(own: Mapping[str, Any], known: Mapping[str, Any], prefix: str) -> d
 def _with_names(node: Any, renamed: Mapping[str, str]) -> Any:
     """A copy in which references follow the new names."""
     if isinstance(node, dict):
-        copy = {key: _with_names(value, renamed) for key, value in node.items()}
+        copy = {key: _with_names(value, renamed) for key, value in cast("dict[str, Any]", node).items()}
         name = str(copy.get("$ref", "")).removeprefix("#/components/schemas/")
         return copy | {"$ref": f"#/components/schemas/{renamed[name]}"} if name in renamed else copy
     if isinstance(node, list):
-        return [_with_names(value, renamed) for value in node]
+        return [_with_names(value, renamed) for value in cast("list[Any]", node)]
     return node
 
 
 async def collected(app: FastAPI) -> dict[str, Any]:
     """The document of all services that answer at the moment, and the gateway's own; kept for a minute."""
-    made_at, document = getattr(app.state, "openapi_document", (0.0, {}))
-    if time.monotonic() - made_at < _KEPT_S:
-        return document
+    kept: tuple[float, dict[str, Any]] | None = getattr(app.state, "openapi_document", None)
+    if kept is not None and time.monotonic() - kept[0] < _KEPT_S:
+        return kept[1]
     proxy: Proxy = app.state.proxy
     answers = await asyncio.gather(*(_ask(proxy, url) for url in app.state.service_urls.values()))
     document = merge([*(answer for answer in answers if answer is not None), app.openapi()])

@@ -91,7 +91,14 @@ def _centre_figure(kind: str) -> str:
     return domain.CENTRE_FIGURES.get(kind, "organisations")
 
 
+def _change(amounts: dict[str, int]) -> dict[str, Any]:
+    """Amounts under names that are known only as it runs."""
+    return amounts
+
+
 def _remember_centre(tx: Transaction, fact: volunteers.CentreFact, *, closed_on: date | None = None) -> None:
+    if fact.centre_id is None or fact.region is None:
+        raise ValueError("a centre has an id and lies in a region")
     tx.put(
         Centre(
             id=fact.centre_id,
@@ -107,7 +114,7 @@ def _remember_centre(tx: Transaction, fact: volunteers.CentreFact, *, closed_on:
 async def open_centre(tx: Transaction, message: Message[volunteers.CentreOpened]) -> None:
     fact = message.data
     _remember_centre(tx, fact)
-    count(tx, fact, fact.opened_on, **{_centre_figure(fact.kind): 1})
+    count(tx, fact, fact.opened_on, **_change({_centre_figure(fact.kind): 1}))
     tick(tx, message, fact.opened_on)
 
 
@@ -123,16 +130,16 @@ async def change_centre(tx: Transaction, message: Message[volunteers.CentreChang
     _remember_centre(tx, fact, closed_on=closed_on)
     was, now = _centre_figure(fact.was_kind), _centre_figure(fact.kind)
     if was != now:
-        count(tx, fact, fact.opened_on, **{was: -1, now: 1})
+        count(tx, fact, fact.opened_on, **_change({was: -1, now: 1}))
         if closed_on is not None:
-            count(tx, fact, closed_on + timedelta(days=1), **{was: 1, now: -1})
+            count(tx, fact, closed_on + timedelta(days=1), **_change({was: 1, now: -1}))
 
 
 async def close_centre(tx: Transaction, message: Message[volunteers.CentreClosed]) -> None:
     """It still counts on its last day."""
     fact = message.data
     _remember_centre(tx, fact, closed_on=fact.closed_on)
-    count(tx, fact, fact.closed_on + timedelta(days=1), **{_centre_figure(fact.kind): -1})
+    count(tx, fact, fact.closed_on + timedelta(days=1), **_change({_centre_figure(fact.kind): -1}))
 
 
 async def make_assignment(tx: Transaction, message: Message[volunteers.AssignmentMade]) -> None:

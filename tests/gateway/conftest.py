@@ -17,7 +17,9 @@ from tests.systems import FreshDatabase, migrated_template
 
 def make_settings(database_url: str, nats_url: str, keys_dir: Path, **others: Any) -> GatewaySettings:
     keys.make_missing(keys_dir)
-    nowhere: dict[str, Any] = {f"{service}_url": "http://127.0.0.1:1" for service in ("volunteers", "events", "charity")}
+    nowhere: dict[str, Any] = {
+        f"{service}_url": "http://127.0.0.1:1" for service in ("volunteers", "events", "charity")
+    }
     own: dict[str, Any] = {"log_level": "error", "port": 0, "open_doors": True, "pool_size": 5}
     return GatewaySettings(database_url=database_url, nats_url=nats_url, keys_dir=keys_dir, **nowhere | own | others)
 

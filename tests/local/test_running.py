@@ -15,8 +15,7 @@ import pytest
 
 from deploy.local import loopback, migrations, ports, processes
 from deploy.local.installation import SERVICES, Installation
-
-pytestmark = pytest.mark.xdist_group("a whole system")
+from deploy.operate import status
 
 PARTS = ["postgres", "nats", *SERVICES]
 ASAR = [sys.executable, "-c", "from deploy.operate.cli import main; main()"]
@@ -32,21 +31,22 @@ class Operator:
 
     def types(self, *words: str) -> subprocess.CompletedProcess[str]:
         """Run a command to its end."""
-        return subprocess.run([*ASAR, *words], env=self._env, capture_output=True, text=True, check=False, timeout=60)
+        return subprocess.run([*ASAR, *words], env=self._env, capture_output=True, text=True, check=False, timeout=180)
 
     def starts(self) -> None:
         """Run `asar up` and wait until all parts are ready."""
         with self.data_dir.with_suffix(".out").open("ab") as output:
             self.system = subprocess.Popen([*ASAR, "up"], env=self._env, stdout=output, stderr=output)
-        self.waits_until(lambda: self.sees()["ready"], 60)
+        self.waits_until(self.sees_all_ready)
+
+    def sees_all_ready(self) -> bool:
+        return (self.data_dir / "ports.json").exists() and status.look(Installation(self.data_dir)).ready
 
     def sees(self) -> dict[str, Any]:
         """What `asar status --json` says."""
-        if not (self.data_dir / "ports.json").exists():
-            return {"ready": False}
         return json.loads(self.types("status", "--json").stdout)
 
-    def waits_until(self, condition: Callable[[], bool], within_s: float = 30) -> None:
+    def waits_until(self, condition: Callable[[], bool], within_s: float = 180) -> None:
         """Wait for a condition, with a deadline."""
         deadline = time.monotonic() + within_s
         while not condition():
@@ -56,14 +56,14 @@ class Operator:
             assert time.monotonic() < deadline, output
             time.sleep(0.1)
 
-    def pid(self, part: str) -> int:
-        return self.sees()["parts"][part]["pid"]
+    def pid(self, part: str) -> int | None:
+        return status.look(Installation(self.data_dir)).parts[part].pid
 
     def end(self) -> int | None:
         """Stop the system, whatever its state."""
         if self.system is not None and self.system.poll() is None:
             self.system.terminate()
-            self.system.wait(60)
+            self.system.wait(180)
         return None if self.system is None else self.system.returncode
 
     @property
@@ -147,10 +147,11 @@ async def test_databases_that_are_as_they_were_are_left_alone(
 @pytest.mark.parametrize("part", PARTS)
 def test_a_killed_part_comes_back(operator: Operator, part: str) -> None:
     pid = operator.pid(part)
+    assert pid is not None
     os.kill(pid, signal.SIGKILL)
 
     operator.waits_until(lambda: operator.pid(part) not in {None, pid})
-    operator.waits_until(lambda: operator.sees()["ready"])
+    operator.waits_until(operator.sees_all_ready)
     operator.waits_until(lambda: loopback.is_ok(operator.port, "/health/ready"))
 
 
@@ -172,9 +173,9 @@ def test_a_signal_stops_everything_cleanly(tmp_path: Path) -> None:
     operator.starts()
     pids = [part["pid"] for part in operator.sees()["parts"].values()]
 
-    status = operator.end()
+    exit_status = operator.end()
 
-    assert status == 0
+    assert exit_status == 0
     assert [pid for pid in pids if processes.command_of(pid)] == []
     assert operator.types("status").returncode == 1
     log = (tmp_path / "data" / "logs" / "postgres.log").read_text(encoding="utf-8")

@@ -26,7 +26,7 @@ def child(name: str, code: str, **settings: object) -> Part:
     return Part(name, [sys.executable, "-c", code], **settings)  # type: ignore[arg-type]
 
 
-async def until(condition: Callable[[], bool], within_s: float = 15) -> None:
+async def until(condition: Callable[[], bool], within_s: float = 60) -> None:
     """Wait for a condition, with a deadline."""
     async with asyncio.timeout(within_s):
         while not condition():  # noqa: ASYNC110 - what is waited for happens in another process
