@@ -333,7 +333,9 @@ async def test_rows_are_locked_in_one_order_so_that_many_who_want_the_same_never
     assert set(await stored(database, "version FROM kite")) == {11}
 
 
-async def test_short_numbers_are_unique_over_processes_and_ascending_within_one(opened: Opened) -> None:
+async def test_short_numbers_are_unique_over_processes_and_ascending_within_one(
+    own_database: None, opened: Opened
+) -> None:
     databases = [await opened(), await opened()]
 
     async def take(database: Database) -> list[int]:
@@ -448,7 +450,7 @@ async def test_with_all_connections_taken_the_database_is_unavailable(
 
 @pytest.mark.parametrize("idle", [True, False])
 async def test_a_lost_connection_is_unavailability_and_the_next_transaction_has_another(
-    opened: Opened, idle: bool
+    own_database: None, opened: Opened, idle: bool
 ) -> None:
     database, operator = await opened(pool_size=1), await opened()
     end_others = (

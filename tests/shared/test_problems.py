@@ -11,10 +11,19 @@ from shared.ids import new_id
 from shared.people import check_digit
 from shared.problems import ERRORS_MAX, problem_of, refusals
 from shared.process import BODY_BYTES_MAX
-from tests.systems import ServiceUnderTest
+from tests.shared.kites import Kites
+from tests.systems import ServiceUnderTest, make_settings, serving
 
 CANARY = "Құпиясырым"
 EVERYTHING = "/v1/kites/everything"
+
+
+@pytest.fixture(scope="module")
+async def kites(common_url: str, tmp_path_factory: pytest.TempPathFactory) -> AsyncIterator[ServiceUnderTest]:
+    """One service for all of this: what is refused leaves nothing behind."""
+    settings = make_settings(common_url, "nats://127.0.0.1:1", tmp_path_factory.mktemp("keys"))
+    async with serving(Kites, settings) as service:
+        yield service
 
 
 async def send(service: ServiceUnderTest, content: str | bytes, path: str = EVERYTHING, **headers: str) -> Any:
@@ -208,6 +217,7 @@ async def test_values_of_the_right_kind_are_kept_clean(kites: ServiceUnderTest, 
         answer = await send(kites, f'{{"{field}": {value}}}')
         assert answer.status_code == 200, answer.text
         assert answer.json()[field] == kept
+    await kites.database.pool.execute("DELETE FROM kite")
 
 
 async def test_an_unknown_or_unreadable_id_in_the_path(kites: ServiceUnderTest) -> None:

@@ -69,7 +69,7 @@ async def test_a_change_is_stored_when_its_answer_arrives(kites: ServiceUnderTes
     assert await other.pool.fetchval("SELECT name FROM kite WHERE id = $1", UUID(answer.json()["id"])) == "a"
 
 
-async def test_an_answer_is_never_a_success_when_the_commit_fails(kites: ServiceUnderTest) -> None:
+async def test_an_answer_is_never_a_success_when_the_commit_fails(own_database: None, kites: ServiceUnderTest) -> None:
     # Given a database that changes its mind at commit, when the answer has long been made
     await kites.database.pool.execute(
         "CREATE FUNCTION refuse() RETURNS trigger AS $$ BEGIN RAISE EXCEPTION 'at commit'; END $$ LANGUAGE plpgsql;"
@@ -110,7 +110,9 @@ def _failing(fail: Any) -> Any:
     return commit
 
 
-async def test_requests_that_lock_each_other_out_are_all_done_in_the_end(kites: ServiceUnderTest) -> None:
+async def test_requests_that_lock_each_other_out_are_all_done_in_the_end(
+    own_database: None, kites: ServiceUnderTest
+) -> None:
     await kites.database.pool.execute(
         "DO $$ BEGIN EXECUTE format('ALTER DATABASE %I SET deadlock_timeout = ''20ms''', current_database()); END $$"
     )

@@ -1,6 +1,5 @@
 """Funds, and the ledger behind them: to read only."""
 
-from datetime import date
 from typing import Annotated
 from uuid import UUID
 
@@ -14,6 +13,7 @@ from services.charity.tables import Campaign, Entry, Leg
 from shared.access.doors import permits
 from shared.access.permissions import Permission
 from shared.database import Transaction
+from shared.forms import Day
 from shared.money import MoneyView
 from shared.paging import AskedPage, InvalidCursor, Page
 from shared.problems import refusals
@@ -84,8 +84,8 @@ async def list_entries(
     page: AskedPage,
     campaign_id: UUID | None = None,
     centre_id: UUID | None = None,
-    start: Annotated[date | None, Query(alias="from")] = None,
-    end: Annotated[date | None, Query(alias="to")] = None,
+    start: Annotated[Day | None, Query(alias="from")] = None,
+    end: Annotated[Day | None, Query(alias="to")] = None,
 ) -> Page[EntryView]:
     """Bookings with their legs, between two civil days, both included."""
     found = await queries.list_entries(tx, page, campaign_id=campaign_id, centre_id=centre_id, start=start, end=end)

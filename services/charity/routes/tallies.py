@@ -1,6 +1,5 @@
 """Tallies."""
 
-from datetime import date
 from typing import Annotated
 from uuid import UUID
 
@@ -14,7 +13,7 @@ from services.charity.schemas import TallyFigures, TallyPeriod, TallyScope, Tall
 from shared.access.doors import Caller, permits
 from shared.access.permissions import Permission, may
 from shared.clock import Now
-from shared.forms import RegionCode
+from shared.forms import Day, RegionCode
 from shared.money import MoneyView
 from shared.requests import Tx
 from shared.requests import router as _router
@@ -43,9 +42,9 @@ async def read_tally(
     caller: Caller,
     now: Now,
     start: Annotated[
-        date | None, Query(alias="from", description="Civil day, included; absent: from the beginning.")
+        Day | None, Query(alias="from", description="Civil day, included; absent: from the beginning.")
     ] = None,
-    end: Annotated[date | None, Query(alias="to", description="Civil day, included; absent: until today.")] = None,
+    end: Annotated[Day | None, Query(alias="to", description="Civil day, included; absent: until today.")] = None,
     region: RegionCode | None = None,
     centre_id: UUID | None = None,
     campaign_id: UUID | None = None,
