@@ -4,8 +4,6 @@
 PORT ?= 8080
 DATA_DIR ?=
 TESTS ?= tests
-# The tests of one file stay in one process: some files start a whole system, once for all their tests.
-XDIST := -n 2 --dist loadfile
 
 VENV := .venv
 BIN := $(VENV)/bin
@@ -38,7 +36,7 @@ verify: install ## Recount every figure.
 	@$(BIN)/asar verify $(AT)
 
 test: install page browser ## Run the whole suite.
-	$(BIN)/python -m pytest $(XDIST) $(TESTS)
+	$(BIN)/python -m pytest -n 2 $(TESTS)
 
 check: install ## Lint, types, import rules, dependencies.
 	$(BIN)/ruff format --check .
@@ -55,7 +53,7 @@ format: install ## Put the code into the house's form.
 
 coverage: install ## Run the suite and measure what it reaches.
 	$(BIN)/coverage erase
-	$(BIN)/coverage run -m pytest $(XDIST) $(TESTS)
+	$(BIN)/coverage run -m pytest -n 2 $(TESTS)
 	$(BIN)/coverage combine --quiet
 	$(BIN)/coverage report
 

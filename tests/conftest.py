@@ -4,15 +4,32 @@ from collections.abc import AsyncIterator, Awaitable, Callable, Iterator
 from contextlib import AsyncExitStack
 from itertools import count
 from pathlib import Path
+from typing import Any
 
 import nats as nats_client
 import pytest
+from xdist.scheduler import LoadFileScheduling
 
 from deploy.local.nats import EmbeddedNats
 from deploy.local.postgres import EmbeddedPostgres
 from tests.running import RunningSystem
 
 _numbers = count(1)
+_WHOLE_SYSTEMS = ("tests/e2e/", "tests/faults/", "tests/journeys/", "tests/local/test_running.py")
+
+
+class OneSystemAtATime(LoadFileScheduling):
+    """The tests of a file stay together, and all that start a whole system go into one process, one after another."""
+
+    # xdist's own way, a mark for groups, has no effect with pytest 9.2.
+    def _split_scope(self, nodeid: str) -> str:
+        return "a whole system" if nodeid.startswith(_WHOLE_SYSTEMS) else super()._split_scope(nodeid)
+
+
+@pytest.hookimpl(optionalhook=True)
+def pytest_xdist_make_scheduler(config: pytest.Config, log: Any) -> OneSystemAtATime:
+    """Tell xdist how to share the tests out."""
+    return OneSystemAtATime(config, log)
 
 
 @pytest.fixture(scope="session")

@@ -6,6 +6,7 @@ from collections.abc import Iterable, Mapping
 from typing import Any, cast
 
 import aiohttp
+import orjson
 from fastapi import FastAPI
 
 from services.gateway.proxy import Proxy
@@ -79,8 +80,11 @@ async def collected(app: FastAPI) -> dict[str, Any]:
 
 
 async def _ask(proxy: Proxy, url: str) -> dict[str, Any] | None:
+    """A service's own document; None where it does not answer with one."""
     try:
         async with proxy.session.get(f"{url}/openapi.json", raise_for_status=True) as answer:
-            return dict(await answer.json())
-    except (aiohttp.ClientError, TimeoutError, ValueError):
+            document: Any = orjson.loads(await answer.read())
+    except (aiohttp.ClientError, TimeoutError, orjson.JSONDecodeError):
         return None
+    is_one = isinstance(document, dict) and {"info", "paths"} <= cast("dict[str, Any]", document).keys()
+    return cast("dict[str, Any]", document) if is_one else None

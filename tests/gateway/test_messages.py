@@ -186,7 +186,6 @@ async def test_who_follows_does_not_notice_that_the_database_was_away(
 
 async def test_at_shutdown_a_stream_ends_at_once(settings: GatewaySettings) -> None:
     async with RunningGateway(settings) as gateway, following(gateway) as follower:
-        await until(lambda: gateway.process.database.pool.get_size())
         began = time.monotonic()
         await gateway.stop()
         await until(lambda: follower.ended)

@@ -1,0 +1,54 @@
+"""What a coordinator sees of a gateway that dies: that it is gone, and later all that has happened meanwhile."""
+
+import os
+import signal
+
+import httpx
+import pytest
+from playwright.async_api import Browser, expect
+
+from shared.access.token import Signer
+from tests.factories import registration
+from tests.running import PATIENCE_S, RunningSystem
+from tests.systems import ADMINISTRATOR
+
+pytestmark = [pytest.mark.browser, pytest.mark.xdist_group("system")]
+PATIENCE_MS = PATIENCE_S * 1000
+
+
+@pytest.mark.parametrize("how", [signal.SIGKILL, signal.SIGTERM], ids=["killed", "stopped"])
+async def test_a_page_without_its_gateway_says_so_and_catches_up_when_it_is_back(
+    running_system: RunningSystem, browser: Browser, how: signal.Signals
+) -> None:
+    installation = running_system.installation
+    # Straight to the service: its door stays open while the gateway is away.
+    volunteers = httpx.AsyncClient(
+        base_url=f"http://127.0.0.1:{installation.port_of('volunteers')}",
+        headers={"Authorization": f"Bearer {Signer(installation.keys).sign(ADMINISTRATOR, 'volunteers')}"},
+        timeout=30,
+    )
+    # This page may complain: its connection breaks.
+    context = await browser.new_context()
+    async with volunteers, context:
+        page = await context.new_page()
+        centre = {"kind": "volunteer_centre", "name": {"kk": "Орталық"}, "region": "KZ-59", "opened_on": "2020-01-01"}
+        centre_id = (await volunteers.post("/v1/centres", json=centre)).raise_for_status().json()["id"]
+        await page.goto(f"{running_system.address}/en/")
+        live, tile = page.locator("[data-state=live]"), page.locator("[data-figure=volunteers_registered]").first
+        await expect(live).to_be_visible(timeout=PATIENCE_MS)
+        before = int(await tile.get_attribute("data-value") or 0)
+        await page.evaluate("window.stillTheSamePage = true")
+
+        pid = running_system.pid_of("gateway")
+        assert pid is not None
+        os.kill(pid, how)
+        await expect(live).to_be_hidden(timeout=PATIENCE_MS)
+        assert await tile.get_attribute("data-value") == str(before)
+        form = registration(centre_id, phone=None)
+        volunteer_id = (await volunteers.post("/v1/volunteers", json=form)).raise_for_status().json()["id"]
+        (await volunteers.post(f"/v1/volunteers/{volunteer_id}/approvals", json={})).raise_for_status()
+
+        await expect(live).to_be_visible(timeout=PATIENCE_MS)
+        await expect(tile).to_have_attribute("data-value", str(before + 1), timeout=PATIENCE_MS)
+        assert await page.evaluate("window.stillTheSamePage")
+    await running_system.wait_ready()
