@@ -18,7 +18,7 @@ from shared.settings import Settings
 from tests.shared.kites import SERVICE, Base, Kites, Listener, create_tables
 from tests.systems import FreshDatabase, ServiceUnderTest, make_settings, serving
 
-DEADLINE_S = 20.0
+DEADLINE_S = 120.0
 Opened = Callable[..., Awaitable[Database]]
 
 

@@ -1,7 +1,6 @@
 """Each service's history of its database: it goes up, down and up again, and ends where the tables say."""
 
 import asyncio
-import sys
 from pathlib import Path
 
 import alembic.command
@@ -11,6 +10,8 @@ import pytest
 from alembic.script import ScriptDirectory
 
 import services
+from shared import migrations
+from tests.shared.conftest import until
 from tests.systems import FreshDatabase
 
 HOUSE = Path(services.__file__).parent
@@ -72,23 +73,24 @@ async def test_the_history_ends_where_the_tables_say(service: str, fresh_databas
     await asyncio.to_thread(alembic.command.check, config)  # raises where it would change something
 
 
-async def test_several_processes_may_migrate_at_once(fresh_database: FreshDatabase) -> None:
+async def test_of_processes_that_migrate_at_once_one_goes_first(fresh_database: FreshDatabase) -> None:
     """The lock is of `shared.migrations`, so that one service stands for all."""
     url = await fresh_database()
-    migrating = [
-        await asyncio.create_subprocess_exec(sys.executable, "-c", _MIGRATE, SERVICES[0], url, cwd=HOUSE.parent)
-        for _ in range(2)
-    ]
+    first = await asyncpg.connect(url)
+    async with first.transaction():
+        await first.execute("SELECT pg_advisory_xact_lock($1)", migrations._LOCK)  # noqa: SLF001
+        second = asyncio.create_task(asyncio.to_thread(alembic.command.upgrade, config_of(SERVICES[0], url), "head"))
+        await until(lambda: _waits(first))
+        assert await schema(url) == set()
+    await first.close()
 
-    assert [await process.wait() for process in migrating] == [0, 0]
+    await second
     assert await schema(url)
 
 
-_MIGRATE = """
-import sys, alembic.command
-from tests.shared.test_migrations import config_of
-alembic.command.upgrade(config_of(*sys.argv[1:]), "head")
-"""
+async def _waits(connection: "asyncpg.Connection[asyncpg.Record]") -> bool:
+    waiting = "SELECT count(*) FROM pg_locks WHERE locktype = 'advisory' AND NOT granted"
+    return await connection.fetchval(waiting) == 1
 
 
 @pytest.mark.parametrize("service", SERVICES)
