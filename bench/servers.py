@@ -16,11 +16,12 @@ from deploy.local import ports
 from deploy.local.nats import EmbeddedNats
 from deploy.local.postgres import EmbeddedPostgres
 from shared.access import keys
-from shared.access.principal import Principal, Role
+from shared.access.permissions import Role
+from shared.access.principal import person
 from shared.access.token import Signer
 from shared.settings import Settings
 
-BENCH = Principal(id="person:bench", kind="person", roles=frozenset({Role.ADMINISTRATOR}), centres=None)
+BENCH = person("person:bench", Role.ADMINISTRATOR)
 READY_S = 60
 
 

@@ -11,13 +11,14 @@ from httpx import ASGITransport, AsyncClient
 
 from deploy.local.postgres import EmbeddedPostgres
 from shared.access import keys
-from shared.access.principal import Principal, Role
+from shared.access.permissions import Role
+from shared.access.principal import Principal, person
 from shared.access.token import Signer
 from shared.database import Database
 from shared.process import Process
 from shared.settings import Settings
 
-ADMINISTRATOR = Principal(id="person:administrator", kind="person", roles=frozenset({Role.ADMINISTRATOR}), centres=None)
+ADMINISTRATOR = person("person:administrator", Role.ADMINISTRATOR)
 
 
 class ServiceUnderTest:

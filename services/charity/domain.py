@@ -16,7 +16,8 @@ from datetime import date
 from typing import Protocol, TypeVar
 from uuid import UUID
 
-from shared.access.principal import Principal, Role
+from shared.access.permissions import Role
+from shared.access.principal import Principal
 from shared.errors import Conflict, Forbidden, NotFound, RuleBroken
 
 FEWEST_SHOWN = 5

@@ -10,7 +10,7 @@ from sqlalchemy.dialects.postgresql import distinct_on
 from sqlmodel import SQLModel, col
 
 from services.events.tables import Event, Headcount, KnownCentre, Shift, SignUp
-from shared.access.permissions import Permission, may
+from shared.access.permissions import Permission
 from shared.access.principal import Principal
 from shared.clock import CIVIL_ZONE
 from shared.database import Transaction
@@ -80,7 +80,7 @@ def row_of(table_class: type[Row], record: asyncpg.Record) -> Row:
 
 def sees(by: Principal, event: Event) -> bool:
     """Drafts are for those who plan them, internal events for members."""
-    if may(by, Permission.WRITE_EVENTS):
+    if by.may(Permission.WRITE_EVENTS):
         return True
     return event.status != "draft" and (event.public or by.kind != "anyone")
 
@@ -108,7 +108,7 @@ async def list_events(
 ) -> Rows:
     """Events in the order in which they begin, one more than the page; `first` and `last` are civil days."""
     query = select(_table(Event)).order_by(col(Event.starts_at), col(Event.id)).limit(page.fetch)
-    if not may(by, Permission.WRITE_EVENTS):
+    if not by.may(Permission.WRITE_EVENTS):
         query = query.where(col(Event.status) != "draft")
         if by.kind == "anyone":
             query = query.where(col(Event.public))

@@ -7,11 +7,11 @@ from starlette.types import ASGIApp, Message, Receive, Scope, Send
 
 from services.gateway.live import Live
 from services.gateway.proxy import OWNERS, Proxy
-from shared.access.principal import Principal, Role
+from shared.access.permissions import Role
+from shared.access.principal import ANYONE, person
 from shared.telemetry import Observed
 
-ADMINISTRATOR = Principal(id="person:administrator", kind="person", roles=frozenset({Role.ADMINISTRATOR}), centres=None)
-ANYONE = Principal(id="anyone", kind="anyone", roles=frozenset({Role.ANYONE}))
+ADMINISTRATOR = person("person:administrator", Role.ADMINISTRATOR)
 
 _HEADERS = [
     (b"x-content-type-options", b"nosniff"),

@@ -6,7 +6,7 @@ from fastapi import Depends, Request, Security
 from fastapi.openapi.models import HTTPBearer
 from fastapi.security.base import SecurityBase
 
-from shared.access.permissions import Permission, may
+from shared.access.permissions import Permission
 from shared.access.principal import Principal
 from shared.access.token import TokenRefused, Verifier
 from shared.errors import Forbidden
@@ -50,7 +50,7 @@ class _Permits(SecurityBase):
         self.permission = permission
 
     async def __call__(self, request: Request) -> None:
-        if not may(caller(request), self.permission):
+        if not caller(request).may(self.permission):
             raise NotPermitted
 
 

@@ -1,41 +1,119 @@
-"""Who acts: a person, a machine or the system itself."""
+"""Who acts: a person, a machine or the system itself, what they may do and how far they reach."""
 
-from enum import StrEnum
+from collections.abc import Iterable
+from functools import cached_property
 from typing import Literal
 from uuid import UUID
 
 from pydantic import BaseModel, ConfigDict
 
+from shared.access.permissions import EVERYWHERE, MAY, NOT_FOR_SOME_DIRECTIONS, Permission, Role
 
-class Role(StrEnum):
-    """What a principal is trusted with; `permissions.MAY` says what that means."""
+Part = tuple[UUID | None, str | None]
+"""A centre and one of its directions; None is all of them."""
 
-    ADMINISTRATOR = "administrator"
-    COORDINATOR = "coordinator"
-    TREASURER = "treasurer"
-    AUDITOR = "auditor"
-    VOLUNTEER = "volunteer"
-    SYSTEM = "system"
-    ANYONE = "anyone"
+
+class Grant(BaseModel):
+    """A role in some centres and directions; for an API key, also the permissions that were granted word by word."""
+
+    model_config = ConfigDict(frozen=True, extra="forbid")
+
+    role: Role
+    centres: frozenset[UUID] | None = frozenset()
+    """None is the whole republic."""
+    directions: frozenset[str] | None = None
+    """None is all of them."""
+    permissions: frozenset[Permission] = frozenset()
+
+    def gives(self, permission: Permission) -> bool:
+        if self.directions is not None and permission in NOT_FOR_SOME_DIRECTIONS:
+            return False
+        return permission in self.permissions or permission in MAY[self.role]
+
+    @property
+    def parts(self) -> frozenset[Part]:
+        centres: Iterable[UUID | None] = [None] if self.centres is None else self.centres
+        directions: Iterable[str | None] = [None] if self.directions is None else self.directions
+        return frozenset((centre, direction) for centre in centres for direction in directions)
+
+
+class Reach(BaseModel):
+    """How far one permission of a principal goes: what row-level security compares a row with."""
+
+    model_config = ConfigDict(frozen=True)
+
+    parts: frozenset[Part] = frozenset()
+    volunteer_id: UUID | None = None
+    """The one volunteer whose own records are within reach as well."""
+
+    @cached_property
+    def settings(self) -> dict[str, str]:
+        """The PostgreSQL settings that say so; `shared.reach` has the functions that read them."""
+        centres = {"*" if centre is None else str(centre) for centre, _ in self.parts}
+        parts = {f"{centre or '*'}/{direction or '*'}" for centre, direction in self.parts}
+        return {
+            "asar.centres": ",".join(sorted(centres)),
+            "asar.parts": ",".join(sorted(parts)),
+            "asar.volunteer": str(self.volunteer_id or ""),
+        }
+
+
+EVERYTHING = Reach(parts=frozenset({(None, None)}))
+NOTHING = Reach()
 
 
 class Principal(BaseModel):
     """The one who acts, as the gateway has established it."""
 
-    model_config = ConfigDict(frozen=True)
+    model_config = ConfigDict(frozen=True, extra="forbid")
 
     id: str
+    """`person:<id>`, `key:<id>`, `system:<name>` or `anyone`."""
     kind: Literal["person", "machine", "system", "anyone"]
-    roles: frozenset[Role]
-    centres: frozenset[UUID] | None = frozenset()
-    """The centres within reach; None is the whole republic."""
-    directions: frozenset[str] | None = None
-    """The directions within reach; None is all of them."""
+    grants: tuple[Grant, ...] = ()
+    volunteer_id: UUID | None = None
+    """Who of the volunteers this person is, if they are one."""
 
-    def reaches(self, centre_id: UUID | None) -> bool:
-        return self.centres is None or (centre_id is not None and centre_id in self.centres)
+    @property
+    def roles(self) -> frozenset[Role]:
+        return frozenset(grant.role for grant in self.grants)
+
+    def may(self, permission: Permission) -> bool:
+        """Whether this is allowed at all; where is what `reach` tells."""
+        return any(grant.gives(permission) for grant in self.grants)
+
+    def reach(self, permission: Permission) -> Reach:
+        """Where a permission holds: the union of the grants that give it, never of all grants there are."""
+        if permission in EVERYWHERE:
+            return EVERYTHING
+        giving = [grant for grant in self.grants if grant.gives(permission)]
+        parts = frozenset(part for grant in giving if grant.role is not Role.VOLUNTEER for part in grant.parts)
+        itself = self.volunteer_id if any(grant.role is Role.VOLUNTEER for grant in giving) else None
+        return Reach(parts=parts, volunteer_id=itself)
+
+
+ANYONE = Principal(id="anyone", kind="anyone", grants=(Grant(role=Role.ANYONE),))
+"""Who has not said who they are."""
+
+
+def person(
+    identity: str,
+    role: Role,
+    *,
+    centres: Iterable[UUID] | None = None,
+    directions: Iterable[str] | None = None,
+    volunteer_id: UUID | None = None,
+) -> Principal:
+    """A person with one role: in the whole republic and all directions unless some are named."""
+    grant = Grant(
+        role=role,
+        centres=None if centres is None else frozenset(centres),
+        directions=None if directions is None else frozenset(directions),
+    )
+    return Principal(id=identity, kind="person", grants=(grant,), volunteer_id=volunteer_id)
 
 
 def system(name: str) -> Principal:
     """The service itself, acting on a message or on the passing of time."""
-    return Principal(id=f"system:{name}", kind="system", roles=frozenset({Role.SYSTEM}), centres=None)
+    everything = Grant(role=Role.SYSTEM, centres=None, permissions=frozenset(Permission))
+    return Principal(id=f"system:{name}", kind="system", grants=(everything,))

@@ -4,14 +4,15 @@ import asyncio
 
 import pytest
 
-from shared.access.principal import Principal, Role
+from shared.access.permissions import Role
+from shared.access.principal import person
 from shared.ids import new_id
 from tests.charity import factories
 from tests.charity.conftest import CharityUnderTest
 from tests.charity.factories import money
 
-REQUESTER = Principal(id="person:requester", kind="person", roles=frozenset({Role.TREASURER}), centres=None)
-APPROVER = Principal(id="person:approver", kind="person", roles=frozenset({Role.TREASURER}), centres=None)
+REQUESTER = person("person:requester", Role.TREASURER)
+APPROVER = person("person:approver", Role.TREASURER)
 
 
 @pytest.fixture

@@ -6,7 +6,8 @@ from typing import Any
 import pytest
 
 from services.charity.consumers import consumer
-from shared.access.principal import Principal, Role
+from shared.access.permissions import Role
+from shared.access.principal import person
 from shared.ids import new_id
 from tests.charity import factories
 from tests.charity.conftest import CharityUnderTest
@@ -129,7 +130,7 @@ MAY: dict[str, set[Role]] = {
 async def test_each_role_comes_in_where_it_may(charity: CharityUnderTest, door: str) -> None:
     method, path = door.split()
     for role in set(Role) - {Role.SYSTEM}:
-        principal = Principal(id=f"person:{role}", kind="person", roles=frozenset({role}), centres=None)
+        principal = person(f"person:{role}", role)
         headers = {**factories.keyed(), **charity.service.as_principal(principal)}
         answer = await charity.client.request(method, path, headers=headers, json={} if method == "POST" else None)
         assert (answer.status_code != 403) == (role in MAY[door]), (role, answer.text)

@@ -8,12 +8,11 @@ import pytest
 from hypothesis import HealthCheck, given, settings
 from hypothesis import strategies as st
 
-from shared.access.principal import Principal, Role
+from shared.access.principal import ANYONE
 from tests.charity import factories
 from tests.charity.conftest import CharityUnderTest
 from tests.charity.factories import money
 
-ANYONE = Principal(id="anyone", kind="anyone", roles=frozenset({Role.ANYONE}))
 FIRST = date(2021, 4, 1)
 
 

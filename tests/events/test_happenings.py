@@ -5,14 +5,14 @@ from datetime import date
 import pytest
 
 from services.events.consumers import consumer
-from shared.access.principal import Principal, Role
+from shared.access.permissions import Role
+from shared.access.principal import ANYONE, person
 from shared.ids import new_id
 from tests.events import factories
 from tests.events.conftest import Make
 from tests.systems import ServiceUnderTest
 
-ANYONE = Principal(id="anyone", kind="anyone", roles=frozenset({Role.ANYONE}))
-MEMBER = Principal(id="person:member", kind="person", roles=frozenset({Role.VOLUNTEER}))
+MEMBER = person("person:member", Role.VOLUNTEER)
 
 
 async def test_a_new_event_is_announced_once_with_the_civil_day_on_which_it_begins(

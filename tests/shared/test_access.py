@@ -14,17 +14,11 @@ from joserfc import jwt
 from joserfc.jwk import OctKey, OKPKey
 
 from shared.access import keys
-from shared.access.permissions import MAY, Permission, may
-from shared.access.principal import Principal, Role, system
+from shared.access.permissions import MAY, NOT_FOR_SOME_DIRECTIONS, Permission, Role
+from shared.access.principal import ANYONE, EVERYTHING, NOTHING, Grant, Principal, Reach, person, system
 from shared.access.token import LIFETIME_S, Signer, TokenRefused, Verifier
 
-COORDINATOR = Principal(
-    id="person:1",
-    kind="person",
-    roles=frozenset({Role.COORDINATOR}),
-    centres=frozenset({UUID(int=1)}),
-    directions=frozenset({"ecology"}),
-)
+COORDINATOR = person("person:1", Role.COORDINATOR, centres={UUID(int=1)}, directions={"ecology"})
 
 
 @pytest.fixture(scope="module")
@@ -119,7 +113,7 @@ BAD: dict[str, Any] = {
     "of nobody": lambda folder: token(folder, claims={"principal": None}),
     "of somebody odd": lambda folder: token(folder, claims={"principal": {"id": 1}}),
     "of an unknown role": lambda folder: token(
-        folder, claims={"principal": {**COORDINATOR.model_dump(mode="json"), "roles": ["king"]}}
+        folder, claims={"principal": {**COORDINATOR.model_dump(mode="json"), "grants": [{"role": "king"}]}}
     ),
 }
 
@@ -191,19 +185,66 @@ def test_keys_are_made_once_and_only_their_owner_reads_them(tmp_path: Path) -> N
     assert b'"d"' not in made[keys.INTERNAL_PUBLIC]
 
 
-def test_a_coordinator_reaches_their_centres_and_the_republic_reaches_all() -> None:
-    assert COORDINATOR.reaches(UUID(int=1))
-    assert not COORDINATOR.reaches(UUID(int=2))
-    assert not COORDINATOR.reaches(None)
-    assert system("kites").reaches(UUID(int=2))
-    assert system("kites").reaches(None)
+def test_a_permission_reaches_as_far_as_the_grants_that_give_it() -> None:
+    here, there = UUID(int=1), UUID(int=2)
+    both = Principal(
+        id="person:2",
+        kind="person",
+        grants=(
+            Grant(role=Role.COORDINATOR, centres=frozenset({here}), directions=frozenset({"ecology"})),
+            Grant(role=Role.TREASURER, centres=frozenset({there})),
+            Grant(role=Role.AUDITOR, centres=None),
+        ),
+    )
+
+    assert both.reach(Permission.WRITE_EVENTS) == Reach(parts=frozenset({(here, "ecology")}))
+    assert both.reach(Permission.DISBURSE) == Reach(parts=frozenset({(there, None)}))
+    assert both.reach(Permission.READ_MONEY) == Reach(parts=frozenset({(there, None), (None, None)}))
+    assert both.reach(Permission.MANAGE_CENTRES) == NOTHING
+    assert both.reach(Permission.READ_FIGURES) == ANYONE.reach(Permission.READ_FIGURES) == EVERYTHING
+    assert system("kites").reach(Permission.WRITE_FAMILIES) == EVERYTHING
+
+
+def test_what_a_reach_tells_the_database() -> None:
+    here = UUID(int=1)
+
+    assert Reach(parts=frozenset({(here, "ecology"), (here, "youth")})).settings == {
+        "asar.centres": str(here),
+        "asar.parts": f"{here}/ecology,{here}/youth",
+        "asar.volunteer": "",
+    }
+    assert EVERYTHING.settings == {"asar.centres": "*", "asar.parts": "*/*", "asar.volunteer": ""}
+    assert NOTHING.settings == {"asar.centres": "", "asar.parts": "", "asar.volunteer": ""}
+
+
+def test_a_volunteer_reaches_their_own_records_only() -> None:
+    volunteer = person("person:3", Role.VOLUNTEER, volunteer_id=UUID(int=3))
+
+    assert volunteer.reach(Permission.READ_VOLUNTEERS) == Reach(volunteer_id=UUID(int=3))
+    assert not volunteer.may(Permission.WRITE_VOLUNTEERS)
+
+
+def test_some_directions_are_not_the_whole_centre() -> None:
+    whole = person("person:4", Role.COORDINATOR, centres={UUID(int=1)})
+
+    for permission in NOT_FOR_SOME_DIRECTIONS:
+        assert whole.may(permission)
+        assert not COORDINATOR.may(permission)
 
 
 def test_every_role_is_told_what_it_may_and_nobody_unknown_may_write() -> None:
     assert set(MAY) == set(Role)
-    anyone = Principal(id="anyone", kind="anyone", roles=frozenset({Role.ANYONE}))
-    nobody = Principal(id="nobody", kind="anyone", roles=frozenset())
-    assert all(permission.endswith(":read") for permission in MAY[Role.ANYONE])
-    assert not may(anyone, Permission.READ_VOLUNTEERS)
-    assert not any(may(nobody, permission) for permission in Permission)
-    assert not may(Principal(id="a", kind="person", roles=frozenset({Role.AUDITOR})), Permission.READ_FAMILIES)
+    nobody = Principal(id="nobody", kind="anyone")
+    assert all(permission.endswith(":read") for permission in MAY[Role.ANYONE] - {Permission.SIGN_IN})
+    assert not ANYONE.may(Permission.READ_VOLUNTEERS)
+    assert not any(nobody.may(permission) for permission in Permission)
+    assert not person("a", Role.AUDITOR).may(Permission.READ_FAMILIES)
+
+
+def test_a_key_may_what_it_was_granted_and_what_anyone_may() -> None:
+    granted = Grant(role=Role.SYSTEM, permissions=frozenset({Permission.RECORD_DONATIONS}))
+    key = Principal(id="key:1", kind="machine", grants=(granted,))
+
+    assert key.may(Permission.RECORD_DONATIONS)
+    assert key.may(Permission.READ_CENTRES)
+    assert not key.may(Permission.READ_MONEY)

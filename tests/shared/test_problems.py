@@ -5,7 +5,7 @@ from typing import Any
 
 import pytest
 
-from shared.access.principal import Principal, Role
+from shared.access.principal import ANYONE
 from shared.errors import Conflict, Forbidden, Malformed, NotFound, Refusal, RuleBroken, Unauthenticated, Unavailable
 from shared.ids import new_id
 from shared.people import check_digit
@@ -250,7 +250,7 @@ async def test_without_the_gateway_s_token_nobody_comes_in(kites: ServiceUnderTe
 
 
 async def test_a_role_that_does_not_allow_it_is_told_so(kites: ServiceUnderTest) -> None:
-    anyone = kites.as_principal(Principal(id="anyone", kind="anyone", roles=frozenset({Role.ANYONE})))
+    anyone = kites.as_principal(ANYONE)
 
     for method, path in (("GET", "/v1/kites"), ("POST", "/v1/kites")):
         answer = await kites.client.request(method, path, json={"name": "a"}, headers=anyone)

@@ -11,8 +11,8 @@ import pytest
 from fastapi import FastAPI, Request
 
 from shared import requests
-from shared.access.permissions import Permission
-from shared.access.principal import Principal, Role
+from shared.access.permissions import Permission, Role
+from shared.access.principal import person
 from shared.database import Database, Transaction
 from shared.ids import new_id
 from shared.requests import Tx, router
@@ -201,7 +201,7 @@ async def test_a_key_belongs_to_one_request_of_one_caller(kites: ServiceUnderTes
     await make(kites, "a", idempotency_key="one")
 
     other_body = await make(kites, "b", idempotency_key="one")
-    coordinator = Principal(id="person:other", kind="person", roles=frozenset({Role.COORDINATOR}), centres=None)
+    coordinator = person("person:other", Role.COORDINATOR)
     other_caller = await make(kites, "c", idempotency_key="one", **kites.as_principal(coordinator))
 
     assert (other_body.status_code, other_body.json()["code"]) == (422, "idempotency-key-mismatch")

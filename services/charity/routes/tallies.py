@@ -11,7 +11,7 @@ from services.charity.queries import Figures, Scope
 from services.charity.reference import DEFINITIONS
 from services.charity.schemas import TallyFigures, TallyPeriod, TallyScope, TallyView
 from shared.access.doors import Caller, permits
-from shared.access.permissions import Permission, may
+from shared.access.permissions import Permission
 from shared.clock import Now
 from shared.forms import Day, RegionCode
 from shared.money import MoneyView
@@ -53,7 +53,7 @@ async def read_tally(
     scope = Scope(start, end, region, centre_id, campaign_id)
     figures = await queries.tally(tx, scope)
     shown, hidden = _figures(figures), list[str]()
-    if not scope.is_whole_country and not may(caller, Permission.READ_FAMILIES):
+    if not scope.is_whole_country and not caller.may(Permission.READ_FAMILIES):
         hidden = [name for name in ("families_helped", "people_helped") if too_few_to_show(getattr(shown, name))]
         shown = shown.model_copy(update=dict.fromkeys(hidden))
     return TallyView(

@@ -10,7 +10,7 @@ from services.events import domain, queries
 from services.events.domain import Span
 from services.events.schemas import RecordAttendance, SignUpForShift
 from services.events.tables import Event, KnownVolunteer, Shift, SignUp
-from shared.access.permissions import Permission, may
+from shared.access.permissions import Permission
 from shared.access.principal import Principal
 from shared.clock import civil_day
 from shared.contracts.events import AttendanceRecorded, SignUpConfirmed, SignUpWithdrawn
@@ -130,7 +130,7 @@ async def sign_up_for_shift(
         raise domain.VolunteerUnknown(pointer="/volunteer_id")
     shift = wanted.shift
     domain.require_open(wanted.event_status)
-    if shift.ends_at <= now and not may(by, Permission.RECORD_ATTENDANCE):
+    if shift.ends_at <= now and not by.may(Permission.RECORD_ATTENDANCE):
         raise domain.ShiftIsOver(pointer="/shift_id")
     domain.require_fit(
         status=volunteer.status,

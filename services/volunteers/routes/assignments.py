@@ -63,7 +63,7 @@ async def make_assignments(batch: Batch[MakeAssignment], tx: Tx, caller: Caller,
     return await batches.run(tx, batch, MakeAssignment, make_one, prepare=prepare)
 
 
-@router.get("", dependencies=[permits(Permission.READ_CENTRES)])
+@router.get("", dependencies=[permits(Permission.READ_ASSIGNMENTS)])
 async def list_assignments(tx: Tx, page: AskedPage, centre_id: UUID | None = None) -> Page[AssignmentView]:
     """Assignments, of one centre or all."""
     rows = await queries.list_assignments(tx, page, centre_id=centre_id)
