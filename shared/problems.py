@@ -39,6 +39,8 @@ MEDIA_TYPE = "application/problem+json"
 ERRORS_MAX = 100
 """So that a large bad request does not get a larger answer."""
 _TOO_LARGE, _SERVER_ERROR = 413, 500
+_BESIDE = {STATUS[Unavailable]: {"Retry-After": "1"}, STATUS[Unauthenticated]: {"WWW-Authenticate": "Bearer"}}
+"""Headers that go with a status (RFC 9110, sections 10.2.3 and 11.6.1)."""
 _OF_STATUS = {
     400: ("malformed-request", "The request cannot be read."),
     404: ("not-found", "There is nothing at this address."),
@@ -128,7 +130,7 @@ def respond(problem: Problem, headers: dict[str, str] | None = None) -> Response
     context = trace.get_current_span().get_span_context()
     if context.is_valid:
         problem = problem.model_copy(update={"trace_id": f"{context.trace_id:032x}"})
-    extra = {"Retry-After": "1"} if problem.status == STATUS[Unavailable] else {}
+    extra = _BESIDE.get(problem.status, {})
     return Response(
         orjson.dumps(problem.model_dump(exclude_none=True)),
         status_code=problem.status,

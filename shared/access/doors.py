@@ -9,13 +9,17 @@ from fastapi.security.base import SecurityBase
 from shared.access.permissions import Permission
 from shared.access.principal import Principal
 from shared.access.token import TokenRefused, Verifier
-from shared.errors import Forbidden
+from shared.errors import Forbidden, Unauthenticated
 
 BEARER = "Bearer "
 
 
 class NotPermitted(Forbidden):
     """Your role does not allow this."""
+
+
+class SignInRequired(Unauthenticated):
+    """Only those who are known may do this: sign in, or send an API key."""
 
 
 def caller(request: Request) -> Principal:
@@ -50,8 +54,9 @@ class _Permits(SecurityBase):
         self.permission = permission
 
     async def __call__(self, request: Request) -> None:
-        if not caller(request).may(self.permission):
-            raise NotPermitted
+        principal = caller(request)
+        if not principal.may(self.permission):
+            raise SignInRequired if principal.kind == "anyone" else NotPermitted
 
 
 def permits(permission: Permission) -> Any:

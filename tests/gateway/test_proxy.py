@@ -85,7 +85,7 @@ async def test_behind_closed_doors_nobody_is_anyone(settings: GatewaySettings, u
 
     token = upstream.asked[0]["headers"]["authorization"].removeprefix("Bearer ")
     assert Verifier(settings.keys_dir, "volunteers").verify(token).id == "anyone"
-    assert (messages[0], messages[2]["code"], figures[0]) == (403, "not-permitted", 200)
+    assert (messages[0], messages[2]["code"], figures[0]) == (401, "sign-in-required", 200)
 
 
 async def test_a_trace_goes_on_behind_the_gateway(gateway: RunningGateway, upstream: UpstreamService) -> None:

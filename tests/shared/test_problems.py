@@ -5,7 +5,8 @@ from typing import Any
 
 import pytest
 
-from shared.access.principal import ANYONE
+from shared.access.permissions import Role
+from shared.access.principal import ANYONE, person
 from shared.errors import Conflict, Forbidden, Malformed, NotFound, Refusal, RuleBroken, Unauthenticated, Unavailable
 from shared.ids import new_id
 from shared.people import check_digit
@@ -249,12 +250,16 @@ async def test_without_the_gateway_s_token_nobody_comes_in(kites: ServiceUnderTe
         await expect(kites, answer, 401, "token-refused")
 
 
-async def test_a_role_that_does_not_allow_it_is_told_so(kites: ServiceUnderTest) -> None:
+async def test_who_may_not_is_told_so_and_who_is_unknown_is_asked_who_they_are(kites: ServiceUnderTest) -> None:
+    nobody = kites.as_principal(person("person:nobody", Role.TREASURER))
     anyone = kites.as_principal(ANYONE)
 
     for method, path in (("GET", "/v1/kites"), ("POST", "/v1/kites")):
-        answer = await kites.client.request(method, path, json={"name": "a"}, headers=anyone)
+        answer = await kites.client.request(method, path, json={"name": "a"}, headers=nobody)
         await expect(kites, answer, 403, "not-permitted")
+        answer = await kites.client.request(method, path, json={"name": "a"}, headers=anyone)
+        await expect(kites, answer, 401, "sign-in-required")
+        assert answer.headers["www-authenticate"] == "Bearer"
 
 
 def test_a_refusal_becomes_its_category_s_status_and_its_own_words() -> None:
