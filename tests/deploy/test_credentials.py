@@ -9,7 +9,7 @@ import pytest
 
 from deploy import credentials
 from deploy.local.installation import SERVICES
-from shared.access.principal import Principal
+from shared.access.principal import system
 from shared.access.token import Signer, Verifier
 from shared.paging import Cursors
 from shared.sealed import Seal
@@ -48,7 +48,7 @@ def test_the_keys_work_when_they_are_mounted_together(tmp_path: Path) -> None:
     for name, content in (made["keys"] | made["signing-key"]).items():
         (tmp_path / name).write_bytes(content)
 
-    principal = Principal(id="person:1", kind="person", roles=frozenset(), centres=frozenset())
+    principal = system("deploy")
     token = Signer(tmp_path).sign(principal, "charity")
 
     assert Verifier(tmp_path, "charity").verify(token) == principal
