@@ -1,4 +1,4 @@
-"""`asar verify`: every figure of the dashboard counted anew, and every message accounted for.
+"""`asar verify`: every figure of the dashboard counted anew, every message accounted for, every journal unbroken.
 
 The parts of a running system do not stand still for it, so what is compared is a cut between two facts: counted again
 until nothing was announced while counting and everything announced has been applied.
@@ -15,9 +15,10 @@ import asyncpg
 import nats
 import nats.errors
 from nats.aio.client import Client
-from pydantic import BaseModel
+from pydantic import BaseModel, TypeAdapter
 from rich.console import Console, ConsoleOptions, RenderResult
 
+from deploy.local.files import write_private
 from deploy.local.installation import Installation
 from deploy.local.refusals import CannotRun
 from deploy.operate import recount
@@ -29,13 +30,17 @@ from services.gateway.domain import FLOWS, STOCKS, Period
 from services.gateway.generations import schema_of
 from services.gateway.tables import ReadModel
 from services.volunteers.consumers import consumer as volunteers_consumer
-from shared import clock
+from shared import clock, journal
 from shared.database import Database
+from shared.journal import Head
 from shared.messaging import audit
 from shared.messaging.topology import PUBLISHERS
 
 DEADLINE_S = 120.0
 SHOWN_MAX = 50
+HEADS = "journal-heads.json"
+"""In the data directory: the journals' last rows, as the last verification without a difference saw them."""
+_HEADS = TypeAdapter(dict[str, Head])
 _LISTENERS = {"volunteers": volunteers_consumer, "events": events_consumer, "charity": charity_consumer}
 
 
@@ -46,6 +51,8 @@ class Report(BaseModel):
     scopes: int = 0
     periods: int = 0
     messages: int = 0
+    journal: dict[str, Head] = {}
+    """The last row of each service's journal, for whoever wants to keep it elsewhere."""
     differences: list[str] = []
     seconds: float = 0.0
     quiet: bool = True
@@ -58,7 +65,8 @@ class Report(BaseModel):
     def __rich_console__(self, console: Console, options: ConsoleOptions) -> RenderResult:
         yield (
             f"Compared {self.compared:,} figures ({self.scopes} scopes, {self.periods} periods) with the services' own "
-            f"tables, and {self.messages:,} messages with the streams and their consumers, in {self.seconds:.1f} s."
+            f"tables, {self.messages:,} messages with the streams and their consumers, and the chains of "
+            f"{sum(head.number for head in self.journal.values()):,} journal entries, in {self.seconds:.1f} s."
         )
         if not self.quiet:
             yield "[yellow]The system never stood still while it was counted; try again when less is going on.[/]"
@@ -81,19 +89,34 @@ def verify(data_dir: Path) -> Report:
     installation = Installation(data_dir)
     urls = {service: installation.database_url(service) for service in ("gateway", *PUBLISHERS)}
     try:
-        return asyncio.run(compare(urls, installation.nats.url))
+        report = asyncio.run(compare(urls, installation.nats.url, seen=_seen(data_dir)))
     except (OSError, asyncpg.PostgresError, nats.errors.Error) as error:
         what = type(error).__name__
         raise CannotRun(f"Asar does not answer on {data_dir}: start it with `asar up`. ({what})") from error
+    if report.ok:
+        # Beside the databases: who cuts a journal off must know of this file as well.
+        write_private(data_dir / HEADS, _HEADS.dump_json(report.journal).decode())
+    return report
 
 
-async def compare(database_urls: Mapping[str, str], nats_url: str) -> Report:
-    """Compare until a quiet moment was met, at most for `DEADLINE_S`."""
+def _seen(data_dir: Path) -> dict[str, Head]:
+    """The journals' last rows as the last good verification saw them."""
+    try:
+        return _HEADS.validate_json((data_dir / HEADS).read_bytes())
+    except FileNotFoundError:
+        return {}
+
+
+async def compare(database_urls: Mapping[str, str], nats_url: str, *, seen: Mapping[str, Head] | None = None) -> Report:
+    """Compare until a quiet moment was met, at most for `DEADLINE_S`.
+
+    `seen` are the journals' last rows of an earlier time, which must still be there.
+    """
     began = time.monotonic()
     async with _connected(database_urls, nats_url) as (connections, client):
         while True:
             before = await _announced(connections)
-            report = await _compare(database_urls["gateway"], connections, client)
+            report = await _compare(database_urls["gateway"], connections, client, seen or {})
             report.quiet = before == await _announced(connections)
             report.seconds = round(time.monotonic() - began, 1)
             if report.ok or time.monotonic() - began > DEADLINE_S:
@@ -135,11 +158,17 @@ async def _schema(connections: Mapping[str, Connection]) -> str:
     return schema_of(number)
 
 
-async def _compare(gateway_url: str, connections: Mapping[str, Connection], client: Client) -> Report:
+async def _compare(
+    gateway_url: str, connections: Mapping[str, Connection], client: Client, seen: Mapping[str, Head]
+) -> Report:
     report = Report()
     await _compare_figures(gateway_url, connections, report)
     report.differences += await recount.ledger(connections["charity"])
     await _compare_messages(connections, client, report)
+    for service, connection in connections.items():
+        checked = await journal.check(connection, seen=seen.get(service))
+        report.journal[service] = checked.head
+        report.differences += [f"the journal of {service}: {fault}" for fault in checked.faults]
     return report
 
 

@@ -11,6 +11,7 @@ from sqlmodel import DateTime, Field
 from services.events import domain
 from shared.errors import Stale
 from shared.ids import new_id
+from shared.journal import remember_journal
 from shared.messaging.tables import remember_messages
 from shared.refused_as import refused_as
 from shared.rows import TableRow
@@ -25,6 +26,7 @@ class Base(TableRow):
 
 
 remember_messages(Base.metadata)
+remember_journal(Base.metadata)
 
 
 class KnownCentre(Base, table=True):

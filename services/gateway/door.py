@@ -6,7 +6,7 @@ from dataclasses import dataclass
 from starlette.types import ASGIApp, Message, Receive, Scope, Send
 
 from services.gateway.live import Live
-from services.gateway.proxy import OWNERS, Proxy
+from services.gateway.proxy import JOURNAL, OWNERS, Proxy, owner_of
 from shared.access.permissions import Role
 from shared.access.principal import ANYONE, person
 from shared.telemetry import Observed
@@ -32,7 +32,7 @@ class Forwarded:
     path: str
 
 
-_ROUTES = {noun: Forwarded(f"/v1/{noun}") for noun in OWNERS}
+_ROUTES = {noun: Forwarded(f"/v1/{noun}") for noun in (*OWNERS, JOURNAL)}
 
 
 class Door:
@@ -61,15 +61,17 @@ class Door:
                 # The hub steps `send` by hand, so it must be the server's own.
                 await self._live(scope, receive, send)
             # What is resolved on the way might reach another place than the one that was looked at here.
-            case ["", "v1", noun, *deeper] if noun in OWNERS and not {".", ".."} & set(deeper):
+            case ["", "v1", noun, *deeper] if owner_of(noun, deeper) and not {".", ".."} & set(deeper):
                 scope["route"] = _ROUTES[noun]
                 await self._forwarding(scope, receive, _with_headers(send))
             case _:
                 await self._app(scope, receive, _with_headers(send))
 
     async def _forward(self, scope: Scope, receive: Receive, send: Send) -> None:
-        noun = scope["path"].split("/")[2]
-        await self._proxy.forward(OWNERS[noun], self._principal, scope, receive, send)
+        _, _, noun, *deeper = scope["path"].split("/")
+        owner = owner_of(noun, deeper)
+        assert owner is not None  # noqa: S101  # the door has asked
+        await self._proxy.forward(owner, self._principal, scope, receive, send)
 
 
 def _with_headers(send: Send) -> Callable[[Message], Awaitable[None]]:

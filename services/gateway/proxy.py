@@ -6,7 +6,7 @@ A service may close a connection just as a request goes out on it. aiohttp sends
 itself, where its method allows that; any other is answered with 503, and its caller knows whether it may be repeated.
 """
 
-from collections.abc import AsyncIterator, Iterable, Mapping
+from collections.abc import AsyncIterator, Iterable, Mapping, Sequence
 
 import aiohttp
 from opentelemetry.trace.propagation.tracecontext import TraceContextTextMapPropagator
@@ -54,8 +54,17 @@ OWNERS: Mapping[str, str] = {
     "ledger": "charity",
 }
 """Which service answers `/v1/<noun>…`."""
+JOURNAL = "journal"
+"""The noun that every service answers, each for itself: `/v1/journal/<service>`."""
 
 Headers = Iterable[tuple[bytes, bytes]]
+
+
+def owner_of(noun: str, deeper: Sequence[str]) -> str | None:
+    """Which service answers `/v1/<noun>/<deeper…>`; None where the gateway does so itself."""
+    if noun == JOURNAL and deeper:
+        return deeper[0] if deeper[0] in OWNERS.values() else None
+    return OWNERS.get(noun)
 
 
 class ServiceUnavailable(Unavailable):

@@ -10,6 +10,7 @@ from sqlalchemy import BigInteger, Column, Date, Identity, Index, Integer, Large
 from sqlalchemy.dialects.postgresql import JSONB
 from sqlmodel import DateTime, Field, SQLModel
 
+from shared.journal import remember_journal
 from shared.messaging.tables import remember_answers, remember_heard
 
 READ_MODEL_VERSION = 2
@@ -23,6 +24,7 @@ class Base(SQLModel):
 
 
 remember_answers(Base.metadata)
+remember_journal(Base.metadata)
 
 
 class Generation(Base, table=True):

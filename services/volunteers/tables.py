@@ -22,6 +22,7 @@ from sqlmodel import DateTime, Field, SQLModel
 from services.volunteers import domain
 from shared.database import NUMBERS_AT_ONCE
 from shared.ids import new_id
+from shared.journal import remember_journal
 from shared.messaging.tables import remember_messages
 from shared.refused_as import refused_as
 
@@ -33,6 +34,7 @@ class Base(SQLModel):
 
 
 remember_messages(Base.metadata)
+remember_journal(Base.metadata)
 
 volunteer_numbers = Sequence("volunteer_number", start=1001, increment=NUMBERS_AT_ONCE, metadata=Base.metadata)
 """The short numbers that people read to each other."""

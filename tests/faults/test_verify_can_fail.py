@@ -46,6 +46,12 @@ TAMPERINGS = {
         "UPDATE leg SET amount_minor = amount_minor - 1 WHERE account = 'cash'",
         ("do not sum to zero",),
     ),
+    "the journal": (
+        "charity",
+        "INSERT INTO journal VALUES (1, now(), 'somebody', 'disclosed', 'family/1', NULL, 'done', '', '')",
+        "DELETE FROM journal",
+        ("the journal of charity: row 1 was altered", "the journal of charity: row 1 does not follow"),
+    ),
 }
 
 

@@ -22,6 +22,9 @@ from shared.contracts.envelope import DomainEvent
 from shared.messaging.topology import PUBLISHERS
 from tests.gateway.serving import RunningGateway, UpstreamService, reply, unused_settings
 
+OWN = {"/v1/dashboard", "/v1/live", "/v1/messages", "/v1/journal/gateway"}
+"""What the gateway answers by itself."""
+
 
 @pytest.fixture(scope="module")
 def documents(tmp_path_factory: pytest.TempPathFactory) -> list[dict[str, Any]]:
@@ -137,8 +140,7 @@ async def test_the_gateway_collects_what_its_services_say(
 
     assert (status, document["openapi"], document["info"]["title"]) == (200, "3.1.0", "Asar")
     # The other services do not answer; that is no reason to say nothing.
-    own = {"/v1/dashboard", "/v1/live", "/v1/messages"}
-    assert set(document["paths"]) == {*documents[0]["paths"], *own}
+    assert set(document["paths"]) == {*documents[0]["paths"], *OWN}
     names = [parameter["name"] for parameter in document["paths"]["/v1/live"]["get"]["parameters"]]
     assert names == ["scope", "from", "to", "last"]
 
@@ -153,7 +155,7 @@ async def test_a_service_that_answers_nonsense_is_left_out(
     upstream.answer = answer
     status, _, document = await gateway.get("/openapi.json")
 
-    assert (status, set(document["paths"])) == (200, {"/v1/dashboard", "/v1/live", "/v1/messages"})
+    assert (status, set(document["paths"])) == (200, OWN)
 
 
 # --- AsyncAPI ---------------------------------------------------------------------------------------------------------

@@ -15,7 +15,7 @@ from starlette.types import Receive, Scope, Send
 from services.charity.routes import ROUTERS as CHARITY
 from services.events.routes import ROUTERS as EVENTS
 from services.gateway.door import ANYONE
-from services.gateway.proxy import OWNERS, Proxy
+from services.gateway.proxy import JOURNAL, OWNERS, Proxy, owner_of
 from services.gateway.settings import GatewaySettings
 from services.volunteers.routes import ROUTERS as VOLUNTEERS
 from shared.access.token import Signer, TokenRefused, Verifier
@@ -367,7 +367,8 @@ async def test_a_request_for_nothing_at_all_is_answered(gateway: RunningGateway)
 def test_every_noun_of_a_service_is_forwarded_to_it(service: str, routers: list[Any]) -> None:
     nouns = {route.path.split("/")[2] for router in routers for route in router.routes}
 
-    assert nouns == {noun for noun, owner in OWNERS.items() if owner == service}
+    assert nouns == {noun for noun, owner in OWNERS.items() if owner == service} | {JOURNAL}
+    assert owner_of(JOURNAL, [service]) == service
 
 
 async def test_before_it_is_open_the_proxy_is_unavailable(settings: GatewaySettings) -> None:

@@ -10,6 +10,8 @@ from services.charity.routes import (
     reference,
     tallies,
 )
+from services.charity.tables import Base
+from shared.journal import doors
 
 ROUTERS = [
     # The hot ones first: each route is tried in turn.
@@ -21,6 +23,7 @@ ROUTERS = [
     funds.router,
     tallies.router,
     reference.router,
+    doors.router("charity", Base.metadata),
 ]
 
 __all__ = ["ROUTERS"]

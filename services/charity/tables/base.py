@@ -9,6 +9,7 @@ from sqlalchemy.dialects.postgresql import JSONB
 from sqlmodel import Field
 
 from shared.ids import new_id
+from shared.journal import remember_journal
 from shared.messaging.tables import remember_messages
 from shared.rows import TableRow
 
@@ -20,6 +21,7 @@ class Base(TableRow):
 
 
 remember_messages(Base.metadata)
+remember_journal(Base.metadata)
 
 
 def an_id() -> Any:

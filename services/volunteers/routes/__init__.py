@@ -1,6 +1,8 @@
 """HTTP in, command or query out. Nothing is decided here."""
 
 from services.volunteers.routes import assignments, centres, declarations, hours, reference, volunteers
+from services.volunteers.tables import Base
+from shared.journal import doors
 
 ROUTERS = [
     volunteers.router,
@@ -9,6 +11,7 @@ ROUTERS = [
     declarations.router,
     hours.router,
     reference.router,
+    doors.router("volunteers", Base.metadata),
 ]
 
 __all__ = ["ROUTERS"]

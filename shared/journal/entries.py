@@ -1,0 +1,50 @@
+"""Writing in the journal."""
+
+import re
+from datetime import datetime
+from typing import Annotated, Literal
+
+from pydantic import AfterValidator
+
+from shared.access.principal import Principal
+from shared.database import Transaction
+from shared.forms import Text
+
+Outcome = Literal["done", "refused"]
+
+
+def write(
+    tx: Transaction,
+    *,
+    by: Principal | str,
+    what: str,
+    record: str,
+    now: datetime,
+    purpose: str | None = None,
+    outcome: Outcome = "done",
+) -> None:
+    """Note something in the transaction that does it: if that fails, it was not done and is not noted.
+
+    `what` is a verb in the past tense (`disclosed`, `exported`, `granted`), `record` is `<noun>/<id>`.
+    """
+    tx.insert_values(
+        "journal",
+        {
+            "at": now,
+            "by": by if isinstance(by, str) else by.id,
+            "what": what,
+            "record": record,
+            "purpose": purpose,
+            "outcome": outcome,
+        },
+    )
+
+
+def _names_nobody(purpose: str) -> str:
+    if re.search(r"@|[0-9]{6}|[\t\n\r]", purpose):
+        raise ValueError("must be one line that tells why, without anybody's numbers or addresses: it is kept for ever")
+    return purpose
+
+
+Purpose = Annotated[Text, AfterValidator(_names_nobody)]
+"""Why somebody reads what is sealed, or does what cannot be undone."""
