@@ -33,6 +33,10 @@ class Repeated(NamedTuple):
     id: UUID
 
 
+Outcome = UUID | Repeated | Refusal
+"""What became of a row: the id that its command made or changed, one that was there before, or why not."""
+
+
 class RowAnswer(BaseModel):
     """What became of one row."""
 
@@ -81,7 +85,8 @@ async def run(
             problem = validation_problem(error.errors(include_url=False), prefix=f"/items/{index}")
             answers[index] = RowAnswer(index=index, status=422, problem=problem)
         answers[index].client_ref = reference if _is_writable(reference) else None
-    await _handle(tx, rows, answers, command, prepare, status)
+    for index, outcome in (await handle(tx, rows, command, prepare=prepare)).items():
+        _tell(answers[index], outcome)
     done = sum(1 for answer in answers.values() if answer.problem is None)
     answer = BatchAnswer(
         items=[answers[index] for index in range(len(batch.items))],
@@ -91,38 +96,35 @@ async def run(
     return Response(answer.model_dump_json(exclude_none=True), 207, media_type="application/json")
 
 
-async def _handle(
+async def handle(
     tx: Transaction,
     rows: Sequence[tuple[int, Item]],
-    answers: dict[int, RowAnswer],
     command: Callable[[Item], Awaitable[UUID | Repeated]],
-    prepare: Callable[[list[Item]], Awaitable[Any]] | None,
-    status: int,
-) -> None:
+    *,
+    prepare: Callable[[list[Item]], Awaitable[Any]] | None = None,
+) -> dict[int, Outcome]:
+    """What became of each row, by its number. A refused one leaves nothing behind; the others do not notice."""
+    outcomes: dict[int, Outcome] = {}
     if not rows:
-        return
+        return outcomes
     try:
         async with tx.attempt():
             if prepare is not None:
                 await prepare([row for _, row in rows])
-            for index, row in rows:
-                answer = answers[index]
-                # It may have had another answer in an attempt that the database refused.
-                answer.id, answer.status, answer.problem = None, status, None
+            for number, row in rows:
                 try:
                     async with tx.unless_refused():
-                        done = await command(row)
-                        answer.id, answer.status = (done.id, 200) if isinstance(done, Repeated) else (done, status)
+                        outcomes[number] = await command(row)
                 except Refusal as refusal:
-                    _refuse(answer, refusal)
+                    outcomes[number] = refusal
     except Refusal as refusal:
         if len(rows) == 1:
-            answers[rows[0][0]].id = None
-            _refuse(answers[rows[0][0]], refusal)
-            return
+            return {rows[0][0]: refusal}
         middle = len(rows) // 2
         for half in (rows[:middle], rows[middle:]):
-            await _handle(tx, half, answers, command, prepare, status)
+            # Each has another outcome than in the attempt that the database refused.
+            outcomes |= await handle(tx, half, command, prepare=prepare)
+    return outcomes
 
 
 def _is_writable(reference: Any) -> bool:
@@ -130,8 +132,14 @@ def _is_writable(reference: Any) -> bool:
     return isinstance(reference, str) and not any("\ud800" <= character <= "\udfff" for character in reference)
 
 
-def _refuse(answer: RowAnswer, refusal: Refusal) -> None:
-    problem = problem_of(refusal)
-    for error in problem.errors or []:
-        error.pointer = f"#/items/{answer.index}{error.pointer.removeprefix('#')}"
-    answer.status, answer.problem = problem.status, problem
+def _tell(answer: RowAnswer, outcome: Outcome) -> None:
+    match outcome:
+        case Refusal():
+            problem = problem_of(outcome)
+            for error in problem.errors or []:
+                error.pointer = f"#/items/{answer.index}{error.pointer.removeprefix('#')}"
+            answer.status, answer.problem = problem.status, problem
+        case Repeated():
+            answer.id, answer.status = outcome.id, 200
+        case _:
+            answer.id = outcome

@@ -8,11 +8,12 @@ read opens the transaction. Why not SQLAlchemy's session: decision 0004.
 
 import asyncio
 import contextlib
-from collections.abc import AsyncGenerator, Callable, Collection, Iterable, Mapping
+from collections.abc import AsyncGenerator, Callable, Collection, Iterable, Iterator, Mapping
 from contextlib import asynccontextmanager
 from dataclasses import dataclass, field
 from datetime import datetime
 from functools import lru_cache
+from itertools import count
 from typing import Any, NoReturn, Protocol, TypeVar, cast
 from uuid import UUID
 
@@ -43,6 +44,11 @@ class Gathering(Protocol):
 Settling = TypeVar("Settling", bound=Gathering)
 
 _DIALECT = asyncpg_dialect()
+
+
+class _Rehearsed(Exception):
+    """Ends a rehearsal, so that its savepoint is rolled back."""
+
 
 NUMBERS_AT_ONCE = 100
 """The increment of a number sequence: a process takes so many at once and hands them out itself."""
@@ -256,6 +262,7 @@ class Transaction:
         self._locked: set[tuple[type[SQLModel], UUID]] = set()
         self._absent: set[tuple[type[SQLModel], UUID]] = set()
         self._settling: dict[Callable[[], Gathering], Any] = {}
+        self._rehearsed_numbers: Iterator[int] | None = None
         self.announced = False
         self.wrote = False
 
@@ -330,6 +337,8 @@ class Transaction:
 
     async def number(self, sequence: Sequence) -> int:
         """The next short number of a sequence: unique, ascending within a process, with gaps after a restart."""
+        if self._rehearsed_numbers is not None:
+            return next(self._rehearsed_numbers)
         left = self._database.numbers.setdefault(sequence.name, [])
         if not left:
             first: int = await (await self._connected()).fetchval("SELECT nextval($1::regclass)", sequence.name)
@@ -477,6 +486,28 @@ class Transaction:
             raise
         gathered, self._gathered = self._gathered, self._held.pop()
         self._gathered.absorb(gathered)
+
+    @asynccontextmanager
+    async def rehearsal(self) -> AsyncGenerator[None]:
+        """What the block does is undone at its end, whatever it is: how it would go, without its happening.
+
+        The database is asked as if it were meant, so its constraints are heard as well. Numbers are not taken.
+
+        Raises:
+            Refusal: a constraint was violated that means one.
+        """
+        await self.flush()
+        wrote = self.wrote
+        # Sequences are not undone by a rollback. Negative, so that nobody's number is in the way.
+        self._rehearsed_numbers = count(-1, -1)
+        try:
+            with contextlib.suppress(_Rehearsed):
+                async with self.attempt():
+                    yield
+                    await self.flush()
+                    raise _Rehearsed
+        finally:
+            self.wrote, self._rehearsed_numbers = wrote, None
 
     async def _settle(self) -> None:
         settling, self._settling = self._settling, {}

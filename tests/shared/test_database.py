@@ -242,6 +242,26 @@ async def test_an_attempt_is_undone_alone_even_within_another(database: Database
     assert await stored(database, "body FROM outbox") == []
 
 
+async def test_a_rehearsal_hears_what_the_database_would_say_and_leaves_nothing(database: Database) -> None:
+    await make(database, "before")
+    async with database.transaction() as tx:
+        async with tx.rehearsal():
+            kite = Kite(name="rehearsed")
+            tx.insert(kite)
+            tx.announce(KiteMade(kite_id=kite.id, name="rehearsed"), at=NOW)
+            assert [await tx.number(numbers), await tx.number(numbers)] == [-1, -2]
+        with pytest.raises(NameTaken):
+            async with tx.rehearsal():
+                tx.insert(Kite(name="before"))
+        assert not tx.wrote
+        assert not tx.announced
+        tx.insert(Kite(name="meant"))
+        assert await tx.number(numbers) == 1001
+
+    assert await stored(database) == ["before", "meant"]
+    assert await stored(database, "body FROM outbox") == []
+
+
 async def test_a_row_is_read_anew_after_an_attempt_failed(database: Database) -> None:
     [kite] = await make(database, "a")
 
