@@ -1,57 +1,16 @@
-"""What the gateway remembers: which read model is in use, and the read model itself.
-
-The read model lives in a schema of its own per generation, so that a new one is built while the old one serves.
-"""
+"""The read model, in a schema of its own per generation, so that a new one is built while the old one serves."""
 
 from datetime import date, datetime
 from uuid import UUID
 
-from sqlalchemy import BigInteger, Column, Date, Identity, Index, Integer, LargeBinary, MetaData, Text
+from sqlalchemy import BigInteger, Column, Date, Identity, Index, Integer, LargeBinary, MetaData
 from sqlalchemy.dialects.postgresql import JSONB
 from sqlmodel import DateTime, Field, SQLModel
 
-from shared.journal import remember_journal
-from shared.messaging.tables import remember_answers, remember_heard
+from shared.messaging.tables import remember_heard
 
 READ_MODEL_VERSION = 2
 """Raised when the fold changes: the gateway then builds a new generation by itself."""
-
-
-class Base(SQLModel):
-    """What outlives the read model."""
-
-    metadata = MetaData()
-
-
-remember_answers(Base.metadata)
-remember_journal(Base.metadata)
-
-
-class Generation(Base, table=True):
-    """One read model: being built, in use, or retired."""
-
-    number: int = Field(primary_key=True)
-    model_version: int
-    status: str
-    """`building`, `active` or `retired`."""
-    started_at: datetime = Field(sa_type=DateTime(timezone=True))  # pyright: ignore[reportArgumentType]
-    activated_at: datetime | None = Field(default=None, sa_type=DateTime(timezone=True))  # pyright: ignore[reportArgumentType]
-
-
-class Feed(Base, table=True):
-    """Every message, in the order in which the gateway first applied it.
-
-    It outlives the generations: who follows it by the last id they have must not lose their place when a read model is
-    built anew, with the streams interleaved otherwise.
-    """
-
-    __table_args__ = (Index("feed_message", "message_id", unique=True),)
-
-    position: int = Field(default=None, sa_column=Column(BigInteger, Identity(), primary_key=True))
-    message_id: str = Field(sa_column=Column(Text, nullable=False))
-    type: str = Field(sa_column=Column(Text, nullable=False))
-    recorded_at: datetime = Field(sa_type=DateTime(timezone=True))  # pyright: ignore[reportArgumentType]
-    body: str = Field(sa_column=Column(Text, nullable=False))
 
 
 class ReadModel(SQLModel):
