@@ -1,6 +1,7 @@
 """The ways a command can be refused. Services subclass these; nothing here knows HTTP."""
 
 import re
+from collections.abc import Sequence
 from inspect import cleandoc
 
 
@@ -50,6 +51,16 @@ class Malformed(Refusal):
 
 class Unavailable(Refusal):
     """A part that is needed does not answer at the moment; try again."""
+
+
+class TooMany(Refusal):
+    """The caller asks for more than their share."""
+
+    def __init__(self, detail: str | None = None, *, retry_after_s: int = 1, policies: Sequence[str] = ()) -> None:
+        """`retry_after_s`: when to come back; `policies`: the names of the quotas that are used up."""
+        super().__init__(detail)
+        self.retry_after_s = retry_after_s
+        self.policies = policies
 
 
 class AlreadyExists(Conflict):

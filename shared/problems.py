@@ -9,7 +9,7 @@ from fastapi import FastAPI, Request
 from fastapi.exceptions import RequestValidationError
 from fastapi.responses import Response
 from opentelemetry import trace
-from pydantic import BaseModel, Field
+from pydantic import BaseModel, ConfigDict, Field
 from starlette.exceptions import HTTPException
 from starlette.types import ASGIApp, Message, Receive, Scope, Send
 
@@ -21,6 +21,7 @@ from shared.errors import (
     NotFound,
     Refusal,
     RuleBroken,
+    TooMany,
     Unauthenticated,
     Unavailable,
 )
@@ -33,6 +34,7 @@ STATUS: dict[type[Refusal], int] = {
     NotFound: 404,
     Conflict: 409,
     RuleBroken: 422,
+    TooMany: 429,
     Unavailable: 503,
 }
 MEDIA_TYPE = "application/problem+json"
@@ -61,6 +63,8 @@ class FieldError(BaseModel):
 class Problem(BaseModel):
     """Why a request was refused, and what can be done about it. Never repeats what was sent: it may be personal."""
 
+    model_config = ConfigDict(serialize_by_alias=True)
+
     type: str
     title: str
     status: int
@@ -68,6 +72,9 @@ class Problem(BaseModel):
     code: str
     trace_id: str | None = None
     errors: list[FieldError] | None = None
+    violated_policies: list[str] | None = Field(
+        default=None, serialization_alias="violated-policies", description="The quotas that are used up."
+    )
 
 
 def problem_of(refusal: Refusal) -> Problem:
@@ -83,7 +90,13 @@ def problem_of(refusal: Refusal) -> Problem:
         detail=refusal.detail,
         code=refusal.code(),
         errors=errors,
+        violated_policies=list(refusal.policies) or None if isinstance(refusal, TooMany) else None,
     )
+
+
+def headers_of(refusal: Refusal) -> dict[str, str]:
+    """The headers that go with a refusal's document."""
+    return {"Retry-After": str(refusal.retry_after_s)} if isinstance(refusal, TooMany) else {}
 
 
 def validation_problem(errors: Sequence[Any], *, prefix: str = "") -> Problem:
@@ -144,7 +157,7 @@ def install(app: FastAPI) -> None:
 
     @app.exception_handler(Refusal)
     async def refused(_: Request, refusal: Refusal) -> Response:
-        return respond(problem_of(refusal))
+        return respond(problem_of(refusal), headers_of(refusal))
 
     @app.exception_handler(RequestValidationError)
     async def invalid(request: Request, error: RequestValidationError) -> Response:

@@ -285,6 +285,10 @@ class Server(uvicorn.Server):
                 access_log=False,
                 server_header=False,
                 date_header=False,
+                # An application at the network's edge says what goes with whatever is sent.
+                headers=list(getattr(app, "headers", ())),
+                # Or whoever is on this machine could say that a request comes from elsewhere.
+                proxy_headers=False,
                 timeout_graceful_shutdown=GRACE_S,
                 timeout_keep_alive=75,
             )

@@ -15,6 +15,7 @@ from starlette.types import ASGIApp
 from services.gateway.consumers import consumer
 from services.gateway.door import Door
 from services.gateway.generations import Generations, durable_of, opened
+from services.gateway.limits import Limits
 from services.gateway.live import Live
 from services.gateway.proxy import Proxy
 from services.gateway.routes import ROUTERS
@@ -93,6 +94,7 @@ class Gateway:
         if self.settings.open_doors and self.settings.environment == "production":
             raise SystemExit("ASAR_OPEN_DOORS lets everybody in as the administrator: not in production.")
         self.process = GatewayProcess(self.settings)
+        self.limits = Limits(self.settings)
 
     def own_application(self) -> FastAPI:
         """What the gateway answers by itself."""
@@ -114,6 +116,7 @@ class Gateway:
             self.own_application(),
             self.process.live,
             self.process.proxy,
+            self.limits,
             open_doors=self.settings.open_doors,
             end_streams=self.process.end_streams,
         )

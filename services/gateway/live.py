@@ -14,6 +14,7 @@ from urllib.parse import parse_qs
 
 from starlette.types import Message, Receive, Scope, Send
 
+from services.gateway.headers import Headers, with_headers
 from services.gateway.states import Mark, State, States, Topic
 from shared.database import CONNECTION_LOST, DatabaseUnavailable
 from shared.errors import Refusal, Unavailable
@@ -168,8 +169,12 @@ class Live:
 
     # --- the endpoint -----------------------------------------------------------------------------------------------
 
-    async def __call__(self, scope: Scope, receive: Receive, send: Send) -> None:
-        """Answer a GET: with a stream until the watcher leaves or is dismissed, or with a problem."""
+    async def __call__(self, scope: Scope, receive: Receive, send: Send, *, more: Headers = ()) -> None:
+        """Answer a GET: with a stream until the watcher leaves or is dismissed, or with a problem.
+
+        `more`: headers that the answer has as well. They cannot be added by a `send` of somebody else's: the hub steps
+        it by hand, so it must be the server's own.
+        """
         headers: dict[bytes, bytes] = dict(scope["headers"])
         query = parse_qs(scope["query_string"].decode("ascii", "replace"))
         try:
@@ -179,14 +184,14 @@ class Live:
             watched = self._topics.get(topic) or Watched(await self._states.get(topic))
         except Refusal as refusal:
             later = {"Retry-After": str(1 + secrets.randbelow(10))} if isinstance(refusal, Unavailable) else None
-            await respond(problem_of(refusal), later)(scope, receive, send)
+            await respond(problem_of(refusal), later)(scope, receive, with_headers(send, more))
             return
         except CONNECTION_LOST:
-            await respond(problem_of(DatabaseUnavailable()))(scope, receive, send)
+            await respond(problem_of(DatabaseUnavailable()))(scope, receive, with_headers(send, more))
             return
         packed = _takes_gzip(headers.get(b"accept-encoding", b""))
         last = headers.get(b"last-event-id", b"").decode("latin-1") or query.get("last", [""])[0]
-        await send(_start(packed=packed))
+        await send(_start(more, packed=packed))
         # Until the watcher is among the others nothing may come between: a frame would pass it by.
         watched = self._topics.setdefault(topic, watched)
         greeting = NOTHING_NEW if watched.is_known_to(last) else watched.event
@@ -299,13 +304,13 @@ def _takes_gzip(accepted: bytes) -> bool:
     return False
 
 
-def _start(*, packed: bool) -> Message:
+def _start(more: Headers, *, packed: bool) -> Message:
     headers = [
         (b"content-type", b"text/event-stream; charset=utf-8"),
         (b"cache-control", b"no-store"),
         (b"vary", b"accept-encoding"),
         (b"x-accel-buffering", b"no"),
-        (b"x-content-type-options", b"nosniff"),
+        *more,
         *([(b"content-encoding", b"gzip")] if packed else []),
     ]
     return {"type": "http.response.start", "status": 200, "headers": headers}

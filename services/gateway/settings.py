@@ -17,3 +17,18 @@ class GatewaySettings(Settings):
         "until sign-in is there, it is the only way to write. Refused in production.",
     )
     watchers_max: int = Field(20_000, ge=1, description="Live streams at the most; more are told to come back later.")
+    requests_per_minute: int = Field(600, ge=1, description="Requests a minute that one person or key may make.")
+    anonymous_requests_per_minute: int = Field(
+        300,
+        ge=1,
+        description="Requests a minute from one address that do not say who asks. The page's files and live streams "
+        "are not counted: a whole office may share an address.",
+    )
+    searches_per_minute: int = Field(
+        60, ge=1, description="Searches, disclosures and exports a minute for one caller; each is a request as well."
+    )
+    requests_at_once: int = Field(100, ge=1, description="Requests of one caller that are answered side by side.")
+    streams_per_caller: int = Field(100, ge=1, description="Open streams of one person or key.")
+    anonymous_streams_per_address: int = Field(
+        1_000, ge=1, description="Open streams from one address that do not say who asks."
+    )

@@ -11,6 +11,7 @@ from fastapi.responses import StreamingResponse
 
 from services.gateway import queries
 from services.gateway.domain import MessageUnknown
+from services.gateway.limits import TooManyStreams, Visit
 from services.gateway.schemas import MessagePage
 from shared.access.doors import permits
 from shared.access.permissions import Permission
@@ -29,7 +30,7 @@ _HEARTBEAT_EVERY = 60
 @router.get(
     "/messages",
     response_model=MessagePage,
-    responses={**refusals(MessageUnknown), 200: {"content": {_STREAM: {"schema": {"type": "string"}}}}},
+    responses={**refusals(MessageUnknown, TooManyStreams), 200: {"content": {_STREAM: {"schema": {"type": "string"}}}}},
     dependencies=[permits(Permission.READ_MESSAGES)],
 )
 async def read_messages(
@@ -44,6 +45,8 @@ async def read_messages(
     database: Database = request.app.state.database
     if stream or _STREAM in accept:
         position = await queries.position_of(database.pool, last_event_id or after)
+        visit: Visit = request.state.visit
+        visit.stay()
         headers = {"Cache-Control": "no-store", "X-Accel-Buffering": "no"}
         events = _events(database, position, closing=request.app.state.closing)
         return StreamingResponse(events, media_type=_STREAM, headers=headers)
