@@ -204,7 +204,10 @@ def install(app: FastAPI) -> None:
 
 
 class BodyLimit:
-    """Plain ASGI middleware that refuses a body which is too large. FastAPI's own answers in plain text."""
+    """Plain ASGI middleware that refuses a body which is too large. FastAPI's own answers in plain text.
+
+    An application that is not FastAPI lets the HTTPException of `receive` pass, unless it has begun to answer.
+    """
 
     def __init__(self, app: ASGIApp, *, bytes_max: int) -> None:
         self._app = app
@@ -228,7 +231,10 @@ class BodyLimit:
                 raise HTTPException(_TOO_LARGE)
             return message
 
-        await self._app(scope, counted, send)
+        try:
+            await self._app(scope, counted, send)
+        except HTTPException as error:
+            await respond(_plain(error.status_code))(scope, receive, send)
 
 
 def _plain(status: int, title: str | None = None) -> Problem:

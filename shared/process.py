@@ -3,7 +3,6 @@
 
 import asyncio
 import contextlib
-import signal
 import sys
 from collections.abc import AsyncGenerator, Awaitable, Callable, Sequence
 from functools import lru_cache
@@ -12,7 +11,6 @@ from typing import Any
 
 import alembic.command
 import alembic.config
-import uvicorn
 import uvloop
 from alembic.script import ScriptDirectory
 from fastapi import FastAPI
@@ -29,11 +27,11 @@ from shared.messaging.consumer import Consumer
 from shared.messaging.relay import Relay, hint_subject
 from shared.paging import Cursors
 from shared.sealed import Seal
+from shared.server import Server
 from shared.settings import Settings
 from shared.telemetry import log
 
 BODY_BYTES_MAX = 4 * 1024 * 1024
-GRACE_S = 6
 PARTS = ("api", "relay", "consume")
 WORKER = ("relay", "consume")
 """Everything but the web server's requests, where those are to scale and to fail by themselves."""
@@ -267,53 +265,6 @@ class Process:
     async def _redrive(self, aggregate: str | None) -> None:
         applied, failing = await self.consumer.redrive(self.read_database(), aggregate) if self.consumer else (0, 0)
         print(f"{self.service}: {applied} applied, {failing} failed again")
-
-
-class Server(uvicorn.Server):
-    """uvicorn that lets long streams end before it waits for requests to finish."""
-
-    def __init__(self, app: ASGIApp, settings: Settings) -> None:
-        super().__init__(
-            uvicorn.Config(
-                app,
-                host=settings.host,
-                port=settings.port,
-                loop="uvloop",
-                http="httptools",
-                ws="none",
-                log_level="warning",
-                access_log=False,
-                server_header=False,
-                date_header=False,
-                # An application at the network's edge says what goes with whatever is sent.
-                headers=list(getattr(app, "headers", ())),
-                # Or whoever is on this machine could say that a request comes from elsewhere.
-                proxy_headers=False,
-                timeout_graceful_shutdown=GRACE_S,
-                timeout_keep_alive=75,
-            )
-        )
-        # An application with endless answers says how they are ended.
-        self._end_streams: Callable[[], Awaitable[None]] | None = getattr(app, "end_streams", None)
-
-    async def shutdown(self, sockets: Any = None) -> None:
-        if self._end_streams is not None:
-            await self._end_streams()
-        await super().shutdown(sockets)
-
-    @contextlib.contextmanager
-    def capture_signals(self) -> Any:
-        # uvicorn raises the captured signal again at its end, so that a stop that was asked for looks like a crash.
-        loop, serving = asyncio.get_running_loop(), asyncio.current_task()
-
-        def stop(number: int) -> None:
-            self.handle_exit(number, None)
-            if not self.started and serving is not None:
-                serving.cancel()
-
-        for number in (signal.SIGINT, signal.SIGTERM):
-            loop.add_signal_handler(number, stop, number)
-        yield
 
 
 async def _for_ever(work: Callable[[], Awaitable[None]]) -> None:

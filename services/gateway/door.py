@@ -12,7 +12,8 @@ from services.gateway.proxy import JOURNAL, OWNERS, Proxy, owner_of
 from shared.access.permissions import Role
 from shared.access.principal import ANYONE, person
 from shared.errors import TooMany
-from shared.problems import headers_of, problem_of, respond
+from shared.problems import BodyLimit, headers_of, problem_of, respond
+from shared.process import BODY_BYTES_MAX
 from shared.telemetry import Observed
 
 ADMINISTRATOR = person("person:administrator", Role.ADMINISTRATOR)
@@ -50,7 +51,7 @@ class Door:
         self._live = live
         self._proxy = proxy
         self._limits = limits
-        self._forwarding = Observed(self._forward)
+        self._forwarding = Observed(BodyLimit(self._forward, bytes_max=BODY_BYTES_MAX))
         # Until people can sign in, either everybody is the administrator (one's own machine) or nobody is anyone.
         self._principal = ADMINISTRATOR if open_doors else ANYONE
 

@@ -10,6 +10,7 @@ from collections.abc import AsyncIterator, Iterable, Mapping, Sequence
 
 import aiohttp
 from opentelemetry.trace.propagation.tracecontext import TraceContextTextMapPropagator
+from starlette.exceptions import HTTPException
 from starlette.types import Receive, Scope, Send
 from yarl import URL
 
@@ -87,8 +88,10 @@ class Proxy:
     async def open(self) -> None:
         self._session = aiohttp.ClientSession(
             # Less than the services' own 75 s: who closes first is us.
-            connector=aiohttp.TCPConnector(limit=_CONNECTIONS_MAX, keepalive_timeout=60),
-            timeout=aiohttp.ClientTimeout(total=self._deadline_s, connect=3),
+            # So many to each: one that hangs takes none of the others'.
+            connector=aiohttp.TCPConnector(limit=0, limit_per_host=_CONNECTIONS_MAX, keepalive_timeout=60),
+            # How long a body takes to come is the server's to judge.
+            timeout=aiohttp.ClientTimeout(total=None, connect=3, sock_read=self._deadline_s),
             # What one caller is given must never be sent along for another.
             cookie_jar=aiohttp.DummyCookieJar(),
             # Bodies go through as they are.
@@ -135,6 +138,9 @@ class Proxy:
         except (aiohttp.ClientError, TimeoutError, ServiceUnavailable) as error:
             if isinstance(error.__cause__, CallerGone):
                 return
+            if isinstance(error.__cause__, HTTPException) and not started:
+                # The body became too large on its way.
+                raise error.__cause__ from None
             log.warning("service does not answer", owner=service, error=type(error).__name__)
             if started:
                 # Cut off, so that nobody takes half an answer for a whole one.

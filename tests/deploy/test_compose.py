@@ -8,7 +8,7 @@ import pytest
 
 from deploy import credentials
 from deploy.local.installation import CODE, SERVICES
-from shared.process import GRACE_S
+from shared.server import GRACE_S
 from tests.deploy import composition
 from tests.deploy.programs import beside_python, run
 from tests.deploy.test_manifests import CLEANING_UP_S

@@ -13,7 +13,7 @@ import yaml
 
 from deploy import credentials
 from deploy.local.installation import CODE, OWNERS, SERVICES
-from shared.process import GRACE_S
+from shared.server import GRACE_S
 from tests.deploy.cluster import BASE, DEVELOPMENT, K8S, Cluster, Pod, matches, rendered
 
 OLDEST, NEWEST = "1.30", kubernetes_validate.latest_version()

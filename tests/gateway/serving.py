@@ -13,7 +13,7 @@ from starlette.types import ASGIApp, Message, Receive, Scope, Send
 
 from services.gateway.app import Gateway
 from services.gateway.settings import GatewaySettings
-from shared.process import Server
+from shared.server import Server
 from shared.settings import Settings
 
 DEADLINE_S = 10.0

@@ -16,7 +16,7 @@ from services.gateway import live, states
 from services.gateway.consumers import consumer
 from services.gateway.settings import GatewaySettings
 from services.gateway.states import Mark
-from shared import process as shared_process
+from shared import server as shared_server
 from shared.contracts import charity
 from shared.ids import new_id
 from tests.gateway import facts
@@ -426,7 +426,7 @@ async def test_at_shutdown_everyone_is_told_to_come_back_at_another_time(setting
 async def test_a_stuck_watcher_does_not_keep_the_gateway_from_stopping(
     settings: GatewaySettings, announce: Announcer, monkeypatch: pytest.MonkeyPatch
 ) -> None:
-    monkeypatch.setattr(shared_process, "GRACE_S", 1)
+    monkeypatch.setattr(shared_server, "GRACE_S", 1)
     async with RunningGateway(settings) as gateway, watching(gateway, 3, sleeps=True):
         await until(lambda: watchers(gateway) == 3)
         topics = gateway.process.live._topics  # noqa: SLF001

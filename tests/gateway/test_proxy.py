@@ -203,20 +203,28 @@ def _connections(gateway: RunningGateway) -> int:
     return len(connector._acquired)  # noqa: SLF001
 
 
-async def test_a_body_of_twenty_megabytes_is_refused_by_the_service_and_the_refusal_arrives(
+async def test_t12_a_body_of_twenty_megabytes_reaches_no_service(
     gateway: RunningGateway, upstream: UpstreamService
 ) -> None:
-    async def refuse(_: Scope, __: Receive, send: Send) -> None:
-        await reply(send, 413, b'{"code": "payload-too-large"}')
-
-    upstream.answer = refuse
     for data in (io.BytesIO(b"x" * 20_000_000), _pieces()):
         answer, problem = await ask(gateway, "POST", "/v1/centres", data=data)
         assert (answer.status, problem["code"]) == (413, "payload-too-large")
+    assert not any(asked["complete"] for asked in upstream.asked)
 
-    upstream.answer = upstream.tell
     answer, _ = await ask(gateway, "POST", "/v1/centres", data=b"small")
     assert answer.status == 200
+
+
+async def test_a_refusal_arrives_though_the_body_is_still_on_its_way(
+    gateway: RunningGateway, upstream: UpstreamService
+) -> None:
+    async def refuse(_: Scope, __: Receive, send: Send) -> None:
+        await reply(send, 422, b'{"code": "no"}')
+
+    upstream.answer = refuse
+    answer, problem = await ask(gateway, "POST", "/v1/centres", data=io.BytesIO(b"x" * 3_000_000))
+
+    assert (answer.status, problem["code"]) == (422, "no")
 
 
 async def _pieces() -> AsyncIterator[bytes]:
