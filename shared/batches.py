@@ -14,7 +14,7 @@ from pydantic import BaseModel, Field, ValidationError
 from shared.database import Transaction
 from shared.errors import Refusal
 from shared.forms import Form
-from shared.problems import Problem, problem_of, validation_problem
+from shared.problems import Problem, in_a_language, problem_of, validation_problem
 
 ROWS_MAX = 500
 
@@ -93,7 +93,8 @@ async def run(
         summary=Summary(done=done, refused=len(batch.items) - done),
     )
     # Serialised by hand: FastAPI would validate five hundred answers once more.
-    return Response(answer.model_dump_json(exclude_none=True), 207, media_type="application/json")
+    body = answer.model_dump_json(exclude_none=True)
+    return Response(body, 207, headers=in_a_language(), media_type="application/json")
 
 
 async def handle(

@@ -1,18 +1,24 @@
-"""The ways a command can be refused. Services subclass these; nothing here knows HTTP."""
+"""The ways a request can be refused. Services subclass these; nothing here knows HTTP."""
 
 import re
 from collections.abc import Sequence
 from inspect import cleandoc
+from typing import Any
 
 
 class Refusal(Exception):
     """The request was understood, and the answer is no."""
 
-    def __init__(self, detail: str | None = None, *, pointer: str | None = None) -> None:
-        """`pointer` is a JSON Pointer to the field at fault, such as `/starts_at`."""
+    def __init__(self, detail: str | None = None, *, pointer: str | None = None, **facts: Any) -> None:
+        """`pointer` is a JSON Pointer to the field at fault, such as `/starts_at`.
+
+        `facts` fill the braces of `detail`, here and in other languages (`shared.words`): codes and numbers of ours,
+        never what was sent.
+        """
         super().__init__(detail or self.title())
-        self.detail = detail
+        self.detail = detail and detail.format(**facts)
         self.pointer = pointer
+        self.facts = facts
 
     @classmethod
     def title(cls) -> str:
@@ -25,28 +31,52 @@ class Refusal(Exception):
         return re.sub(r"(?<=[a-z0-9])(?=[A-Z])", "-", cls.__name__).lower()
 
 
-class RuleBroken(Refusal):
-    """A rule forbids this."""
-
-
-class Conflict(Refusal):
-    """This collides with something that already exists."""
-
-
-class NotFound(Refusal):
-    """Nothing here has that identifier."""
-
-
-class Forbidden(Refusal):
-    """The caller may not do this."""
+class Malformed(Refusal):
+    """The request cannot be read."""
 
 
 class Unauthenticated(Refusal):
     """The caller is not known."""
 
 
-class Malformed(Refusal):
-    """The request cannot be read."""
+class Forbidden(Refusal):
+    """The caller may not do this."""
+
+
+class NotFound(Refusal):
+    """There is nothing at this address."""
+
+
+class MethodNotAllowed(Refusal):
+    """This address does not take that method."""
+
+
+class Conflict(Refusal):
+    """This collides with something that already exists."""
+
+
+class PreconditionFailed(Refusal):
+    """Someone has changed this since you read it; read it again."""
+
+
+class PayloadTooLarge(Refusal):
+    """The request is larger than is accepted; send it in parts."""
+
+
+class UnsupportedMediaType(Refusal):
+    """Send JSON, with content-type application/json."""
+
+
+class RuleBroken(Refusal):
+    """A rule forbids this."""
+
+
+class PreconditionRequired(Refusal):
+    """This request needs an If-Match header with the ETag of what you have read, so that no change is lost."""
+
+
+class Internal(Refusal):
+    """Something went wrong on our side; nothing was changed."""
 
 
 class Unavailable(Refusal):
@@ -61,6 +91,18 @@ class TooMany(Refusal):
         super().__init__(detail)
         self.retry_after_s = retry_after_s
         self.policies = policies
+
+
+class MalformedRequest(Malformed):
+    """The request cannot be read."""
+
+
+class ValidationFailed(RuleBroken):
+    """Some fields are not as they must be."""
+
+
+class ValueNotStorable(RuleBroken):
+    """A value is outside of what can be stored."""
 
 
 class AlreadyExists(Conflict):

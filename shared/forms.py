@@ -21,6 +21,10 @@ from pydantic import (
 )
 
 from shared import clock
+from shared.words import wrong_in
+
+wrong = wrong_in(__name__)
+"""Makes an error of a field; its code has words in `fields.csv`."""
 
 _INSTANT = re.compile(r"\d{4}-\d\d-\d\d[Tt ]\d\d:\d\d(:\d\d(\.\d{1,6})?)?([Zz]|[+-]\d\d:\d\d)", re.ASCII)
 _FIRST_YEAR, _LAST_YEAR = 1900, 2199
@@ -43,16 +47,14 @@ class View(BaseModel):
 
 def _clean(text: str) -> str:
     if _FORBIDDEN_CONTROLS.search(text):
-        raise ValueError("must not contain control characters")
+        raise wrong("control_characters")
     return unicodedata.normalize("NFC", text)
 
 
 def _written_as(pattern: re.Pattern[str], example: str) -> BeforeValidator:
     def check(value: Any) -> Any:
-        if isinstance(value, str) and not pattern.fullmatch(value):
-            raise ValueError(f"must be written like {example}")
-        if not isinstance(value, str | date):
-            raise ValueError(f"must be text like {example}")  # noqa: TRY004  # pydantic reports no TypeError
+        if not isinstance(value, str | date) or (isinstance(value, str) and not pattern.fullmatch(value)):
+            raise wrong("not_written_so", example=example)
         return value
 
     return BeforeValidator(check)
@@ -61,14 +63,14 @@ def _written_as(pattern: re.Pattern[str], example: str) -> BeforeValidator:
 def _not_in_the_future(day: date) -> date:
     # A day of grace: the clocks of callers differ, and Almaty is ahead of UTC.
     if day > clock.civil_day(clock.now()) + timedelta(days=1):
-        raise ValueError("must not lie in the future")
+        raise wrong("in_the_future")
     return day
 
 
 def _in_utc(instant: datetime) -> datetime:
     # Checked before it is converted: the first and the last year have no neighbour to fall into.
     if not _FIRST_YEAR <= instant.year <= _LAST_YEAR:
-        raise ValueError(f"must lie between {_FIRST_YEAR} and {_LAST_YEAR}")
+        raise wrong("year_out_of_range", first=_FIRST_YEAR, last=_LAST_YEAR)
     return instant.astimezone(UTC)
 
 

@@ -6,7 +6,7 @@ from typing import Annotated, Any
 
 from pydantic import AfterValidator, BeforeValidator, StringConstraints, WithJsonSchema
 
-from shared.forms import Form, View
+from shared.forms import Form, View, wrong
 
 CURRENCY = "KZT"
 
@@ -17,7 +17,7 @@ def _amount(value: Any) -> str:
     """A JSON number is taken by its written form, so 0.1 stays 0.1; three decimals are refused."""
     text = value if isinstance(value, str) else str(value) if type(value) in (int, float) else ""
     if not _AMOUNT.fullmatch(text):
-        raise ValueError("must be a positive amount with at most two decimals, like 12500.00")
+        raise wrong("not_an_amount")
     return text
 
 
@@ -39,7 +39,7 @@ class Money(Form):
 
 def _positive(money: Money) -> Money:
     if money.minor == 0:
-        raise ValueError("must be more than zero")
+        raise wrong("not_positive")
     return money
 
 

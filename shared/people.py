@@ -8,7 +8,7 @@ from typing import Annotated
 import phonenumbers
 from pydantic import AfterValidator
 
-from shared.forms import Text
+from shared.forms import Text, wrong
 
 _TWELVE_DIGITS = re.compile(r"[0-9]{12}")
 _FIRST_PASS = (1, 2, 3, 4, 5, 6, 7, 8, 9, 10, 11)
@@ -67,13 +67,13 @@ def _iin(text: str) -> str:
     # Not compared with the stated birth day: documents disagree, and the demo's invented people carry IINs whose day
     # lies in the future, which nobody alive has.
     if not is_iin(text):
-        raise ValueError("is not a valid IIN: twelve digits, a real birth day and the right check digit")
+        raise wrong("not_an_iin")
     return text
 
 
 def _bin(text: str) -> str:
     if not is_bin(text):
-        raise ValueError("is not a valid BIN")
+        raise wrong("not_a_bin")
     return text
 
 
@@ -81,10 +81,10 @@ def _phone(text: str) -> str:
     try:
         number = phonenumbers.parse(text, "KZ")
     except phonenumbers.NumberParseException:
-        raise ValueError("is not a phone number") from None
+        raise wrong("not_a_phone") from None
     # +7 is shared with Russia, so the region is not required to be Kazakhstan.
     if not phonenumbers.is_possible_number(number):
-        raise ValueError("is not a phone number")
+        raise wrong("not_a_phone")
     return phonenumbers.format_number(number, phonenumbers.PhoneNumberFormat.E164)
 
 

@@ -1,6 +1,7 @@
 """Refusals become problem documents (RFC 9457). The only place where a refusal meets a number."""
 
 from collections.abc import Sequence
+from http import HTTPStatus
 from typing import Any
 
 import asyncpg
@@ -11,19 +12,30 @@ from fastapi.responses import Response
 from opentelemetry import trace
 from pydantic import BaseModel, ConfigDict, Field
 from starlette.exceptions import HTTPException
+from starlette.routing import Match
 from starlette.types import ASGIApp, Message, Receive, Scope, Send
 
+from shared import languages, words
 from shared.database import CONNECTION_LOST, DatabaseUnavailable, is_ours
 from shared.errors import (
     Conflict,
     Forbidden,
+    Internal,
     Malformed,
+    MalformedRequest,
+    MethodNotAllowed,
     NotFound,
+    PayloadTooLarge,
+    PreconditionFailed,
+    PreconditionRequired,
     Refusal,
     RuleBroken,
     TooMany,
     Unauthenticated,
     Unavailable,
+    UnsupportedMediaType,
+    ValidationFailed,
+    ValueNotStorable,
 )
 from shared.telemetry import log
 
@@ -32,24 +44,37 @@ STATUS: dict[type[Refusal], int] = {
     Unauthenticated: 401,
     Forbidden: 403,
     NotFound: 404,
+    MethodNotAllowed: 405,
     Conflict: 409,
+    PreconditionFailed: 412,
+    PayloadTooLarge: 413,
+    UnsupportedMediaType: 415,
     RuleBroken: 422,
+    PreconditionRequired: 428,
     TooMany: 429,
+    Internal: 500,
     Unavailable: 503,
 }
+OF_HTTP: tuple[type[Refusal], ...] = (
+    MalformedRequest,
+    NotFound,
+    MethodNotAllowed,
+    PreconditionFailed,
+    PayloadTooLarge,
+    UnsupportedMediaType,
+    ValidationFailed,
+    PreconditionRequired,
+    Internal,
+)
+"""What any address may answer, whatever it is for."""
 MEDIA_TYPE = "application/problem+json"
 ERRORS_MAX = 100
 """So that a large bad request does not get a larger answer."""
-_TOO_LARGE, _SERVER_ERROR = 413, 500
 _BESIDE = {STATUS[Unavailable]: {"Retry-After": "1"}, STATUS[Unauthenticated]: {"WWW-Authenticate": "Bearer"}}
 """Headers that go with a status (RFC 9110, sections 10.2.3 and 11.6.1)."""
-_OF_STATUS = {
-    400: ("malformed-request", "The request cannot be read."),
-    404: ("not-found", "There is nothing at this address."),
-    405: ("method-not-allowed", "This address does not take that method."),
-    413: ("payload-too-large", "The request is larger than is accepted; send it in parts."),
-    415: ("unsupported-media-type", "Send JSON, with content-type application/json."),
-}
+_TOO_LARGE = 413
+_METHODS = ("GET", "HEAD", "POST", "PUT", "PATCH", "DELETE")
+_NOT_JSON = "The body is not JSON that can be read."
 
 
 class FieldError(BaseModel):
@@ -66,9 +91,10 @@ class Problem(BaseModel):
     model_config = ConfigDict(serialize_by_alias=True)
 
     type: str
-    title: str
+    title: str = Field(description="In the language of the request's Accept-Language: kk, ru or en.")
     status: int
     detail: str | None = None
+    instance: str | None = None
     code: str
     trace_id: str | None = None
     errors: list[FieldError] | None = None
@@ -77,17 +103,22 @@ class Problem(BaseModel):
     )
 
 
+def status_of(kind: type[Refusal]) -> int:
+    return next(number for base, number in STATUS.items() if issubclass(kind, base))
+
+
 def problem_of(refusal: Refusal) -> Problem:
-    """The document for a refusal; also used for the rows of a batch."""
-    status = next(number for kind, number in STATUS.items() if isinstance(refusal, kind))
+    """The document for a refusal, in the caller's language; also used for the rows of a batch."""
+    language = languages.spoken()
+    title = words.title(type(refusal), language)
     errors = None
     if refusal.pointer is not None:
-        errors = [FieldError(pointer=f"#{refusal.pointer}", code=refusal.code(), message=refusal.title())]
+        errors = [FieldError(pointer=f"#{refusal.pointer}", code=refusal.code(), message=title)]
     return Problem(
         type=f"/problems/{refusal.code()}",
-        title=refusal.title(),
-        status=status,
-        detail=refusal.detail,
+        title=title,
+        status=status_of(type(refusal)),
+        detail=words.detail(refusal, language),
         code=refusal.code(),
         errors=errors,
         violated_policies=list(refusal.policies) or None if isinstance(refusal, TooMany) else None,
@@ -100,21 +131,17 @@ def headers_of(refusal: Refusal) -> dict[str, str]:
 
 
 def validation_problem(errors: Sequence[Any], *, prefix: str = "") -> Problem:
-    """The document for what pydantic found. Its `input`, `ctx` and `url` are dropped: they echo the caller."""
-    return Problem(
-        type="/problems/validation-failed",
-        title="Some fields are not as they must be.",
-        status=422,
-        code="validation-failed",
-        errors=[
-            FieldError(
-                pointer="#" + prefix + "".join(_step(part) for part in error["loc"] if part != "body"),
-                code=error["type"],
-                message=error["msg"].removeprefix("Value error, "),
-            )
-            for error in errors[:ERRORS_MAX]
-        ],
-    )
+    """The document for what pydantic found. Its `input`, `ctx`, `url` and words are dropped: they echo the caller."""
+    problem = problem_of(ValidationFailed())
+    problem.errors = [
+        FieldError(
+            pointer="#" + prefix + "".join(_step(part) for part in error["loc"] if part != "body"),
+            code=error["type"],
+            message=words.message(error, languages.spoken()),
+        )
+        for error in errors[:ERRORS_MAX]
+    ]
+    return problem
 
 
 def _step(part: object) -> str:
@@ -126,8 +153,7 @@ def refusals(*kinds: type[Refusal]) -> dict[int | str, dict[str, Any]]:
     """For a route's `responses`: what it may refuse, by status."""
     by_status: dict[int | str, list[type[Refusal]]] = {}
     for kind in kinds:
-        status = next(number for base, number in STATUS.items() if issubclass(kind, base))
-        by_status.setdefault(status, []).append(kind)
+        by_status.setdefault(status_of(kind), []).append(kind)
     return {
         status: {
             "model": Problem,
@@ -142,14 +168,21 @@ def refusals(*kinds: type[Refusal]) -> dict[int | str, dict[str, Any]]:
 def respond(problem: Problem, headers: dict[str, str] | None = None) -> Response:
     context = trace.get_current_span().get_span_context()
     if context.is_valid:
-        problem = problem.model_copy(update={"trace_id": f"{context.trace_id:032x}"})
+        trace_id = f"{context.trace_id:032x}"
+        # Names this occurrence; like `type`, it is no address.
+        problem = problem.model_copy(update={"trace_id": trace_id, "instance": f"/traces/{trace_id}"})
     extra = _BESIDE.get(problem.status, {})
     return Response(
         orjson.dumps(problem.model_dump(exclude_none=True)),
         status_code=problem.status,
         media_type=MEDIA_TYPE,
-        headers={"Cache-Control": "no-store", **extra, **(headers or {})},
+        headers={"Cache-Control": "no-store", **in_a_language(), **extra, **(headers or {})},
     )
+
+
+def in_a_language() -> dict[str, str]:
+    """The headers of an answer that holds words."""
+    return {"Content-Language": languages.spoken(), "Vary": "Accept-Language"}
 
 
 def install(app: FastAPI) -> None:
@@ -163,19 +196,19 @@ def install(app: FastAPI) -> None:
     async def invalid(request: Request, error: RequestValidationError) -> Response:
         errors = error.errors()
         if any(e["type"] == "json_invalid" for e in errors):
-            return respond(_plain(400, "The body is not JSON that can be read."))
+            return respond(problem_of(MalformedRequest(_NOT_JSON)))
         media_type = request.headers.get("content-type", "").partition(";")[0].strip().lower()
         is_json = media_type == "application/json" or media_type.endswith("+json")
         if request.method in ("POST", "PUT", "PATCH") and not is_json:
-            return respond(_plain(415))
+            return respond(problem_of(UnsupportedMediaType()))
         return respond(validation_problem(errors))
 
     @app.exception_handler(HTTPException)
-    async def http(_: Request, error: HTTPException) -> Response:
+    async def http(request: Request, error: HTTPException) -> Response:
         headers = dict(error.headers or {})
-        return respond(
-            _plain(error.status_code, None if error.status_code in _OF_STATUS else str(error.detail)), headers
-        )
+        if error.status_code == STATUS[MethodNotAllowed]:
+            headers["Allow"] = ", ".join(_methods_at(app, request.scope))
+        return respond(_of_status(error.status_code), headers)
 
     for lost in CONNECTION_LOST:
 
@@ -189,18 +222,39 @@ def install(app: FastAPI) -> None:
     @app.exception_handler(asyncpg.DataError)
     async def unstorable(_: Request, error: Exception) -> Response:
         log.warning("database refused a value", error=type(error).__name__)
-        return respond(_plain(422, "A value is outside of what can be stored."))
+        return respond(problem_of(ValueNotStorable()))
 
     @app.exception_handler(Exception)
     async def failed(request: Request, error: Exception) -> Response:
-        # The message of an exception may quote what was sent; its place in the code does not.
-        last = error.__traceback__
-        while last is not None and last.tb_next is not None:
-            last = last.tb_next
-        where = f"{last.tb_frame.f_code.co_qualname}:{last.tb_lineno}" if last else "?"
-        with trace.use_span(getattr(request.state, "span", trace.INVALID_SPAN)):
-            log.error("request failed", error=type(error).__name__, where=where)
-            return respond(_plain(_SERVER_ERROR, "Something went wrong on our side; nothing was changed."))
+        # This handler runs outside of every middleware.
+        with trace.use_span(getattr(request.state, "span", trace.INVALID_SPAN)), languages.listening(request.scope):
+            log.error("request failed", error=type(error).__name__, where=_place_of(error))
+            return respond(problem_of(Internal()))
+
+
+def _place_of(error: Exception) -> str:
+    """Where in the code an exception was raised. Unlike its message, that never quotes what was sent."""
+    last = error.__traceback__
+    while last is not None and last.tb_next is not None:
+        last = last.tb_next
+    return f"{last.tb_frame.f_code.co_qualname}:{last.tb_lineno}" if last else "?"
+
+
+def _of_status(status: int) -> Problem:
+    """The document for an error of the framework, whose own words may quote the request."""
+    for kind in OF_HTTP:
+        if status_of(kind) == status:
+            return problem_of(kind())
+    return Problem(type="about:blank", title=f"{HTTPStatus(status).phrase}.", status=status, code=f"http-{status}")
+
+
+def _methods_at(app: FastAPI, scope: Scope) -> list[str]:
+    """All methods that an address takes; Starlette tells those of the first route only."""
+    return [
+        method
+        for method in _METHODS
+        if any(route.matches({**scope, "method": method})[0] == Match.FULL for route in app.router.routes)
+    ]
 
 
 class BodyLimit:
@@ -219,7 +273,7 @@ class BodyLimit:
             return
         announced = next((value for name, value in scope["headers"] if name == b"content-length"), b"")
         if announced.isdigit() and int(announced) > self._bytes_max:
-            await respond(_plain(_TOO_LARGE))(scope, receive, send)
+            await respond(problem_of(PayloadTooLarge()))(scope, receive, send)
             return
         received = 0
 
@@ -234,10 +288,4 @@ class BodyLimit:
         try:
             await self._app(scope, counted, send)
         except HTTPException as error:
-            await respond(_plain(error.status_code))(scope, receive, send)
-
-
-def _plain(status: int, title: str | None = None) -> Problem:
-    unnamed = "internal" if status >= _SERVER_ERROR else f"http-{status}"
-    code, standard = _OF_STATUS.get(status, (unnamed, "The request failed."))
-    return Problem(type=f"/problems/{code}", title=title or standard, status=status, code=code)
+            await respond(_of_status(error.status_code))(scope, receive, send)

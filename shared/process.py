@@ -17,7 +17,7 @@ from fastapi import FastAPI
 from sqlalchemy import MetaData
 from starlette.types import ASGIApp
 
-from shared import health, problems, telemetry
+from shared import health, languages, problems, telemetry
 from shared.access.token import Verifier
 from shared.database import CONNECTION_LOST, Database, DatabaseUnavailable, Transaction
 from shared.idempotency import KEEP_DAYS
@@ -89,6 +89,7 @@ class Process:
         app.state.cursors = Cursors(self.settings.keys_dir)
         app.state.verifier = Verifier(self.settings.keys_dir, self.service)
         app.add_middleware(problems.BodyLimit, bytes_max=BODY_BYTES_MAX)
+        app.add_middleware(languages.Listening)
         app.add_middleware(telemetry.Observed)
         return app
 

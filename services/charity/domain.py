@@ -211,7 +211,9 @@ def next_status(steps: Mapping[str, tuple[frozenset[str], str]], step: str, *, n
     """
     allowed, after = steps[step]
     if now not in allowed:
-        raise StatusDoesNotAllow(f"It is {now}; this needs {' or '.join(sorted(allowed))}.")
+        raise StatusDoesNotAllow(
+            "It is {status}; this needs {needed}.", status=now, needed=" or ".join(sorted(allowed))
+        )
     return after
 
 

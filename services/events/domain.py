@@ -189,7 +189,9 @@ def next_status(action: str, *, now: str) -> str:
 
 def require_status(status: str, allowed: frozenset[str]) -> None:
     if status not in allowed:
-        raise StatusDoesNotAllow(f"The event is {status}; this needs {' or '.join(sorted(allowed))}.")
+        raise StatusDoesNotAllow(
+            "The event is {status}; this needs {needed}.", status=status, needed=" or ".join(sorted(allowed))
+        )
 
 
 def require_begun(starts_at: datetime, *, now: datetime) -> None:
@@ -199,7 +201,7 @@ def require_begun(starts_at: datetime, *, now: datetime) -> None:
 
 def require_open(status: str) -> None:
     if status not in OPEN:
-        raise EventNotOpen(f"The event is {status}.")
+        raise EventNotOpen("The event is {status}.", status=status)
 
 
 def require_fit(*, status: str, consent: bool, age_years: int, minimum_age: int | None, hazard: str) -> None:
@@ -209,13 +211,13 @@ def require_fit(*, status: str, consent: bool, age_years: int, minimum_age: int 
         VolunteerNotActive, ConsentMissing, HazardForMinors, VolunteerTooYoung
     """
     if status not in SERVING:
-        raise VolunteerNotActive(f"The volunteer is {status}.", pointer="/volunteer_id")
+        raise VolunteerNotActive("The volunteer is {status}.", status=status, pointer="/volunteer_id")
     if not consent:
         raise ConsentMissing(pointer="/volunteer_id")
     if hazard != "none" and age_years < ADULT_YEARS:
         raise HazardForMinors(pointer="/volunteer_id")
     if minimum_age is not None and age_years < minimum_age:
-        raise VolunteerTooYoung(f"The shift is open from {minimum_age} years.", pointer="/volunteer_id")
+        raise VolunteerTooYoung("The shift is open from {years} years.", years=minimum_age, pointer="/volunteer_id")
 
 
 def require_place(*, needed: int | None, taken: int) -> None:

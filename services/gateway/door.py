@@ -9,6 +9,7 @@ from services.gateway.headers import GUARDS, with_headers
 from services.gateway.limits import Limits, TooManyStreams, Visit
 from services.gateway.live import Live
 from services.gateway.proxy import JOURNAL, OWNERS, Proxy, owner_of
+from shared import languages
 from shared.access.permissions import Role
 from shared.access.principal import ANYONE, person
 from shared.errors import TooMany
@@ -59,6 +60,10 @@ class Door:
         if scope["type"] != "http":
             await self._app(scope, receive, send)
             return
+        with languages.listening(scope):
+            await self._open(scope, receive, send)
+
+    async def _open(self, scope: Scope, receive: Receive, send: Send) -> None:
         principal = self._principal
         visit = self._limits.visit(principal, scope)
         # Nobody outside may say who they are inside.

@@ -7,12 +7,9 @@ import math
 import re
 from collections.abc import Sequence
 from datetime import date, datetime
-from typing import Literal
 
 from shared.clock import CIVIL_ZONE
-
-Language = Literal["kk", "ru", "en"]
-LANGUAGES: tuple[Language, ...] = ("kk", "ru", "en")
+from shared.languages import Language
 
 NBSP = "\N{NO-BREAK SPACE}"
 UNKNOWN = "–"

@@ -68,7 +68,7 @@ class Generations:
             DatabaseUnavailable: there is none yet.
         """
         if self._active is None or self._active not in self._models:
-            raise DatabaseUnavailable("The read model is not there yet.")
+            raise DatabaseUnavailable("The figures are being counted anew.")
         return self._models[self._active]
 
     @property

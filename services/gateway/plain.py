@@ -12,8 +12,9 @@ from fastapi import Request
 from fastapi.responses import HTMLResponse
 
 from services.gateway import formats
-from services.gateway.formats import LANGUAGES, UNKNOWN, Language
+from services.gateway.formats import UNKNOWN
 from services.gateway.words import WORDS, Words
+from shared.languages import LANGUAGES, Language
 from shared.regions import REGIONS
 
 FEW = "<5"

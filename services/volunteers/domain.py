@@ -120,7 +120,9 @@ def next_status(action: str, *, now: str) -> str:
     """
     allowed, after = TRANSITIONS[action]
     if now not in allowed:
-        raise StatusDoesNotAllow(f"The volunteer is {now}; this needs {' or '.join(sorted(allowed))}.")
+        raise StatusDoesNotAllow(
+            "The volunteer is {status}; this needs {needed}.", status=now, needed=" or ".join(sorted(allowed))
+        )
     return after
 
 

@@ -8,7 +8,7 @@ from pydantic import AfterValidator
 
 from shared.access.principal import Principal
 from shared.database import Transaction
-from shared.forms import Text
+from shared.forms import Text, wrong
 
 Outcome = Literal["done", "refused"]
 
@@ -42,7 +42,7 @@ def write(
 
 def _names_nobody(purpose: str) -> str:
     if re.search(r"@|[0-9]{6}|[\t\n\r]", purpose):
-        raise ValueError("must be one line that tells why, without anybody's numbers or addresses: it is kept for ever")
+        raise wrong("not_a_purpose")
     return purpose
 
 

@@ -10,14 +10,12 @@ from pydantic import BaseModel
 from deploy.demo.network import Network
 from deploy.local.installation import CODE
 from deploy.operate.cli import app
-from deploy.reference import problems as reference_of_problems
 from deploy.reference import render
 from deploy.reference.__main__ import FOLDER
 from services.charity import schemas as charity
 from services.events import schemas as events
 from services.gateway.asyncapi import contracts
 from services.volunteers import schemas as volunteers
-from shared import problems
 from shared.messaging.topology import PUBLISHERS
 from tests.docs import pages
 
@@ -62,14 +60,6 @@ def test_the_reference_is_as_the_code_says(rendered: dict[str, bytes], name: str
 
 def test_nothing_else_lies_in_the_reference(rendered: dict[str, bytes]) -> None:
     assert {file.name for file in FOLDER.iterdir()} == set(rendered)
-
-
-def test_the_problems_of_any_address_are_those_of_the_code() -> None:
-    of_status: dict[int, tuple[str, str]] = vars(problems)["_OF_STATUS"]
-
-    told = {(status, code) for code, status, _ in reference_of_problems.OF_HTTP}
-
-    assert told == {(s, code) for s, (code, _) in of_status.items()} | {(422, "validation-failed"), (500, "internal")}
 
 
 def test_the_readme_counts_the_kinds_of_facts() -> None:

@@ -9,7 +9,7 @@ from typing import Any
 import pytest
 
 from services.gateway import formats
-from services.gateway.formats import LANGUAGES
+from shared.languages import LANGUAGES
 
 TABLE: dict[str, list[dict[str, Any]]] = json.loads(
     (Path(__file__).parents[2] / "services/gateway/dashboard/tests/formats.json").read_text(encoding="utf-8")

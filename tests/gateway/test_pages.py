@@ -7,7 +7,7 @@ from hypothesis import given
 from hypothesis import strategies as st
 
 from services.gateway.routes import pages
-from services.gateway.routes.pages import preferred
+from shared.languages import LANGUAGES, preferred
 from tests.gateway import facts
 from tests.gateway.reading import ReadModelUnderTest
 from tests.gateway.serving import RunningGateway
@@ -33,12 +33,12 @@ from tests.gateway.serving import RunningGateway
 def test_the_language_is_the_one_chosen_before_or_the_best_accepted(
     cookie: str | None, accepted: str, language: str
 ) -> None:
-    assert preferred(cookie, accepted) == language
+    assert preferred(accepted, chosen=cookie) == language
 
 
 @given(st.text(max_size=60))
 def test_whatever_a_browser_accepts_some_language_is_chosen(accepted: str) -> None:
-    assert preferred(None, accepted) in pages.LANGUAGES
+    assert preferred(accepted) in LANGUAGES
 
 
 async def test_the_front_door_leads_to_the_visitor_s_language_with_place_and_period(gateway: RunningGateway) -> None:

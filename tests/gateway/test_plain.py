@@ -7,8 +7,8 @@ from typing import Any
 import pytest
 
 from services.gateway import plain
-from services.gateway.formats import LANGUAGES, Language
 from services.gateway.words import WORDS
+from shared.languages import LANGUAGES, Language
 
 FIGURES = {
     "volunteers_registered": 2013,

@@ -137,7 +137,9 @@ async def test_an_error_s_answer_and_its_log_tell_the_same_trace(
     answer = await kites.post("/v1/kites/crashes", {"text": CANARY})
 
     [request] = named(spans, "POST /v1/kites/crashes")
-    assert answer.json()["trace_id"] == f"{trace_of(request):032x}"
+    problem = answer.json()
+    assert problem["trace_id"] == f"{trace_of(request):032x}"
+    assert problem["instance"] == f"/traces/{problem['trace_id']}"
     logged = capsys.readouterr()
     assert CANARY not in logged.out + logged.err
 

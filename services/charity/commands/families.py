@@ -119,7 +119,9 @@ async def add_member(
     """
     family = await _locked(tx, family_id)
     if family.status == "archived":
-        raise domain.StatusDoesNotAllow("It is archived.")
+        raise domain.StatusDoesNotAllow(
+            "It is {status}; this needs {needed}.", status=family.status, needed="draft or verified"
+        )
     _require_categories(form.categories, of_person=True)
     on = form.from_on or civil_day(now)
     member = _member(family_id, form.model_copy(update={"from_on": on}), seal)

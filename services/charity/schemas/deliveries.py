@@ -7,6 +7,7 @@ from uuid import UUID
 from pydantic import Field, model_validator
 
 from services.charity.schemas.days import Today
+from services.charity.schemas.wrong import wrong
 from shared.forms import Form, LongText, OptionalId, PastDay, Text, View
 from shared.money import Money, MoneyView
 
@@ -30,7 +31,7 @@ class MakeDelivery(Form):
     @model_validator(mode="after")
     def _money_has_a_value(self) -> Self:
         if self.kind == "money" and (self.value is None or self.value.minor == 0):
-            raise ValueError("help in money has a value")
+            raise wrong("money_without_value")
         return self
 
 

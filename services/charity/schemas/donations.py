@@ -7,6 +7,7 @@ from uuid import UUID
 from pydantic import Field, model_validator
 
 from services.charity.schemas.days import Today
+from services.charity.schemas.wrong import wrong
 from shared.forms import Code, Flag, Form, OptionalId, PastDay, Text, View, WholeNumber
 from shared.money import MoneyView, PositiveMoney
 from shared.people import Bin
@@ -31,11 +32,11 @@ class Donor(Form):
     @model_validator(mode="after")
     def _named_or_anonymous(self) -> Self:
         if self.anonymous and (self.kind or self.name or self.bin):
-            raise ValueError("an anonymous donor has no kind, name or BIN")
+            raise wrong("anonymous_but_named")
         if not self.anonymous and (self.kind is None or self.name is None):
-            raise ValueError("name the donor and their kind, or say anonymous")
+            raise wrong("donor_unnamed")
         if self.bin is not None and self.kind != "organisation":
-            raise ValueError("only an organisation has a BIN")
+            raise wrong("bin_of_a_person")
         return self
 
 
@@ -56,9 +57,9 @@ class RecordDonation(Form):
     @model_validator(mode="after")
     def _goods_are_goods(self) -> Self:
         if (self.kind == "goods") != (self.method == "goods"):
-            raise ValueError("goods are given by the method goods, money by another")
+            raise wrong("kind_and_method")
         if self.kind == "money" and self.goods:
-            raise ValueError("a gift of money lists no goods")
+            raise wrong("goods_in_money")
         return self
 
 

@@ -7,6 +7,7 @@ from uuid import UUID
 from pydantic import Field, model_validator
 
 from services.charity.schemas.days import Today
+from services.charity.schemas.wrong import wrong
 from shared.forms import Code, Form, LongText, OptionalId, PastDay, RegionCode, Text, View
 from shared.people import Iin
 
@@ -42,11 +43,11 @@ class RegisterFamily(Form):
     @model_validator(mode="after")
     def _one_head_and_nobody_twice(self) -> Self:
         if sum(member.relation == "head" for member in self.members) != 1:
-            raise ValueError("a family has one head")
+            raise wrong("heads")
         for name in ("iin", "id"):
             given = [value for member in self.members if (value := getattr(member, name)) is not None]
             if len(set(given)) < len(given):
-                raise ValueError(f"two members have the same {name}")
+                raise wrong("member_twice", field=name)
         return self
 
 

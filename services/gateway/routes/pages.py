@@ -1,6 +1,5 @@
 """The page: the built one where there is one, the plain one always."""
 
-import re
 from pathlib import Path
 from typing import Annotated
 
@@ -12,32 +11,16 @@ from services.gateway.states import States, Topic
 from shared.access.doors import permits
 from shared.access.permissions import Permission
 from shared.errors import NotFound
+from shared.languages import is_language, preferred
 
 STATIC = Path(__file__).parent.parent / "static"
 PAGES = Path(__file__).parent.parent / "pages"
-LANGUAGES = ("kk", "ru", "en")
-_QUALITY = re.compile(r"[01](\.[0-9]{0,3})?")
 
 router = APIRouter(include_in_schema=False, dependencies=[permits(Permission.READ_FIGURES)])
 
 
 class FileNotThere(NotFound):
     """There is no such file."""
-
-
-def preferred(cookie: str | None, accepted: str) -> str:
-    """The language to show: the one chosen before, else the best accepted one, else Kazakh."""
-    if cookie in LANGUAGES:
-        return cookie
-    wishes: list[tuple[float, str]] = []
-    for wish in accepted.split(","):
-        tag, _, quality = wish.replace(" ", "").partition(";q=")
-        # `kk-KZ` is Kazakh.
-        language = tag.split("-")[0].lower()
-        if language in LANGUAGES and (not quality or _QUALITY.fullmatch(quality)):
-            wishes.append((float(quality or 1), language))
-    best = max(wishes, key=lambda wish: wish[0], default=(0.0, "kk"))
-    return best[1] if best[0] > 0 else "kk"
 
 
 @router.get("/")
@@ -48,7 +31,7 @@ async def choose_language(
 ) -> Response:
     """To the page in the visitor's language, with the same scope and period."""
     query = f"?{request.url.query}" if request.url.query else ""
-    address = f"/{preferred(language, accept_language)}/{query}"
+    address = f"/{preferred(accept_language, chosen=language)}/{query}"
     return RedirectResponse(address, headers={"Vary": "Accept-Language, Cookie", "Cache-Control": "no-store"})
 
 
@@ -90,7 +73,7 @@ async def read_icon() -> Response:
 
 
 def _require(language: str) -> None:
-    if language not in LANGUAGES:
+    if not is_language(language):
         raise FileNotThere
 
 
