@@ -1,13 +1,19 @@
 """Runs a service's Alembic history; each service's `migrations/env.py` is one call of this."""
 
-import asyncio
-from typing import Any, Literal
+# ruff: noqa: S608 - the names in this module's SQL are those of our own tables; values are always parameters.
 
-from alembic import context
+import asyncio
+from collections.abc import Callable
+from typing import Any, Literal
+from uuid import UUID
+
+from alembic import context, op
 from sqlalchemy import Connection, MetaData, text
 from sqlalchemy.ext.asyncio import create_async_engine
 from sqlalchemy.pool import NullPool
 from sqlmodel.sql.sqltypes import AutoString
+
+from shared.sealed import Seal
 
 _LOCK = 0x0A5C
 
@@ -38,3 +44,48 @@ def _migrate(connection: Connection, metadata: MetaData) -> None:
         connection.execute(text(f"SELECT pg_advisory_xact_lock({_LOCK})"))
         connection.execute(text("SET LOCAL lock_timeout = '5s'"))
         context.run_migrations()
+
+
+# --- columns that become sealed ---------------------------------------------------------------------------------------
+
+_AT_ONCE = 1000
+
+
+def seal_column(table: str, column: str, *, optional: bool = True) -> None:
+    """Replace a readable column by a sealed one of the same name, for tables whose key is `id`."""
+    _rewrite(
+        table, column, "bytea", optional, lambda seal, row, text: seal.close(text, place=f"{table}.{column}", row=row)
+    )
+
+
+def unseal_column(table: str, column: str, type_: str, *, optional: bool = True) -> None:
+    """The way back."""
+    _rewrite(
+        table,
+        column,
+        type_,
+        optional,
+        lambda seal, row, sealed: seal.open(sealed, place=f"{table}.{column}", row=row).decode(),
+    )
+
+
+def _rewrite(table: str, column: str, type_: str, optional: bool, turn: Callable[[Seal, UUID, Any], Any]) -> None:
+    connection, into = op.get_bind(), "BYTEA" if type_ == "bytea" else type_
+    read = f'"{column}"' if type_ != "bytea" else f'"{column}"::text'
+    connection.execute(text(f'ALTER TABLE "{table}" ADD COLUMN rewritten {into}'))
+    following = text(
+        f'SELECT id, {read} AS was FROM "{table}" WHERE id > :after AND "{column}" IS NOT NULL'
+        f" ORDER BY id LIMIT {_AT_ONCE}"
+    )
+    given = "CAST(:becomes AS BYTEA)" if type_ == "bytea" else f"CAST(CAST(:becomes AS TEXT) AS {type_})"
+    change = text(f'UPDATE "{table}" SET rewritten = {given} WHERE id = :id')
+    after, seal = UUID(int=0), None
+    while rows := connection.execute(following, {"after": after}).all():
+        # An empty database needs no keys.
+        seal = seal or Seal(context.config.attributes["keys_dir"])
+        connection.execute(change, [{"id": row.id, "becomes": turn(seal, row.id, row.was)} for row in rows])
+        after = rows[-1].id
+    connection.execute(text(f'ALTER TABLE "{table}" DROP COLUMN "{column}"'))
+    connection.execute(text(f'ALTER TABLE "{table}" RENAME COLUMN rewritten TO "{column}"'))
+    if not optional:
+        connection.execute(text(f'ALTER TABLE "{table}" ALTER COLUMN "{column}" SET NOT NULL'))

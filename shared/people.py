@@ -113,6 +113,24 @@ def masked_iin(iin: str) -> str:
     return f"{'•' * 8}{iin[-4:]}"
 
 
+def masked_phone(phone: str) -> str:
+    """`+7 701 ••• •• 67` of an E.164 number: who has the whole one recognises it, nobody can call it."""
+    country = phonenumbers.parse(phone).country_code
+    national = phone.removeprefix(f"+{country}")
+    return f"+{country} {national[:3]} ••• •• {national[-2:]}"
+
+
+def masked_email(email: str) -> str:
+    """`a•••@example.org`."""
+    name, _, domain = email.rpartition("@")
+    return f"{name[:1]}•••@{domain}"
+
+
+def masked_name(name: str) -> str:
+    """The first letter of each word: `Қ••• А•••`."""
+    return " ".join(f"{word[0]}•••" for word in name.split())
+
+
 def age_on(day: date, *, born_in: str) -> int:
     """Completed years on a day, by month of birth (`YYYY-MM`).
 

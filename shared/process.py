@@ -240,7 +240,9 @@ class Process:
 
     def migrate(self) -> None:
         """Bring the database to head. Safe to run by several processes at once."""
-        config = alembic.config.Config(attributes={"database_url": self.settings.database_url})
+        config = alembic.config.Config(
+            attributes={"database_url": self.settings.database_url, "keys_dir": self.settings.keys_dir}
+        )
         config.set_main_option("script_location", str(self._migrations).replace("%", "%%"))
         alembic.command.upgrade(config, "head")
 

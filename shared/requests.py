@@ -19,6 +19,7 @@ from shared.sealed import Seal
 
 ATTEMPTS = 5
 _REQUIRED = "idempotency_required"
+_UNREMEMBERED = "answer_unremembered"
 
 
 class Busy(Unavailable):
@@ -31,7 +32,7 @@ class TransactionRoute(APIRoute):
     def get_route_handler(self) -> Callable[[Request], Coroutine[Any, Any, Response]]:
         handle = super().get_route_handler()
         required = getattr(self.endpoint, _REQUIRED, False)
-        writes = bool((self.methods or set()) - {"GET", "HEAD"})
+        writes = bool((self.methods or set()) - {"GET", "HEAD"}) and not getattr(self.endpoint, _UNREMEMBERED, False)
         operation = self.path
 
         async def in_a_transaction(request: Request) -> Response:
@@ -80,6 +81,15 @@ Sealing = Annotated[Seal, Depends(_seal)]
 def needs_idempotency_key(endpoint: Callable[..., Any]) -> Callable[..., Any]:
     """Refuse the request without an Idempotency-Key: for what moves money."""
     setattr(endpoint, _REQUIRED, True)
+    return endpoint
+
+
+def never_remembered(endpoint: Callable[..., Any]) -> Callable[..., Any]:
+    """Keep no answer for an Idempotency-Key: it would hold in one place what is sealed in many.
+
+    For what only reads. A repeat reads again, and is written in the journal again.
+    """
+    setattr(endpoint, _UNREMEMBERED, True)
     return endpoint
 
 

@@ -10,10 +10,11 @@ from sqlalchemy import and_, bindparam, func, literal_column, select, tuple_
 from sqlmodel import col
 
 from services.volunteers.schemas import SearchVolunteers
-from services.volunteers.tables import Assignment, Centre, Declaration, HoursEntry, Volunteer
+from services.volunteers.tables import Assignment, Centre, Declaration, HoursEntry, StatusChange, Volunteer
 from shared.database import Transaction
 from shared.paging import Paging
 from shared.people import folded
+from shared.rows import restored
 from shared.sealed import Seal
 
 Rows = list[asyncpg.Record]
@@ -66,7 +67,7 @@ async def list_declarations(tx: Transaction, page: Paging, *, centre_id: UUID | 
 
 async def find_volunteers(
     tx: Transaction, form: SearchVolunteers, *, after: list[Any] | None, fetch: int, seal: Seal
-) -> Rows:
+) -> list[Volunteer]:
     """Volunteers in Kazakh alphabetical order, `fetch` of them at most, beginning after a sort key."""
     order = tuple_(col(Volunteer.sort_key), col(Volunteer.id))
     query = select(Volunteer).order_by(col(Volunteer.sort_key), col(Volunteer.id)).limit(fetch)
@@ -75,7 +76,7 @@ async def find_volunteers(
         query = query.where(
             _WORDS.op("@@")(func.to_tsquery(literal_column("'simple'"), " & ".join(f"{w}:*" for w in words)))
         )
-    for name in ("phone", "iin"):
+    for name in ("phone", "iin", "email"):
         value = getattr(form, name)
         if value is not None:
             query = query.where(getattr(Volunteer, f"{name}_index") == seal.index(value, place=f"volunteer.{name}"))
@@ -88,7 +89,14 @@ async def find_volunteers(
             query = query.where(column.op("@>")([value]))
     if after is not None:
         query = query.where(order > tuple_(after[0], UUID(after[1])))
-    return await tx.fetch(query)
+    return [restored(Volunteer, record) for record in await tx.fetch(query)]
+
+
+async def reasons_of_volunteer(tx: Transaction, volunteer_id: UUID) -> list[StatusChange]:
+    """The changes of status that somebody gave a reason for, oldest first."""
+    query = select(StatusChange).where(col(StatusChange.volunteer_id) == volunteer_id)
+    query = query.where(col(StatusChange.reason).is_not(None)).order_by(col(StatusChange.id))
+    return [restored(StatusChange, record) for record in await tx.fetch(query)]
 
 
 async def hours(

@@ -7,6 +7,7 @@ from uuid import UUID
 from pydantic import AfterValidator, EmailStr, Field
 
 from shared.forms import Code, Form, LongText, OptionalId, PastDay, RegionCode, Text, Trilingual, View, WholeNumber
+from shared.journal import Purpose
 from shared.people import Iin, Phone
 
 CentreKind = Literal[
@@ -145,28 +146,80 @@ class DecideRow(Decide):
     volunteer_id: UUID
 
 
-class VolunteerView(View):
-    """A volunteer as staff see them; the IIN is masked."""
+class VolunteerOutline(View):
+    """A volunteer without the person: what the work needs, and nothing of who it is."""
 
     id: UUID
     version: int
     number: int
     status: str
+    centre_id: UUID
+    region: str
+    directions: list[str]
+    applied_on: date
+    status_on: date
+    registered_at: datetime
+
+
+class VolunteerView(VolunteerOutline):
+    """A volunteer as staff see them day by day: found and told apart, with what is sealed masked."""
+
+    full_name: str
+    language: str
+    born_in: str = Field(description="Year and month.")
+    iin: str | None = Field(description="Its last four digits.")
+    phone: str | None = Field(description="Its beginning and its last two digits.")
+    email: str | None = Field(description="Its first letter and its domain.")
+    skills: list[str]
+    languages_spoken: list[str]
+    sealed: list[str] = Field(description="Further fields that are kept; a disclosure shows them.")
+
+
+class OwnVolunteerView(VolunteerOutline):
+    """A volunteer as they see themselves."""
+
     full_name: str
     language: str
     born_on: date
     iin: str | None
     phone: str | None
     email: str | None
-    centre_id: UUID
-    region: str
-    directions: list[str]
     skills: list[str]
     languages_spoken: list[str]
     affiliation: str | None
-    applied_on: date
-    status_on: date
-    registered_at: datetime
+    emergency_contact: str | None
+
+
+AnyVolunteerView = OwnVolunteerView | VolunteerView | VolunteerOutline
+"""Which of them depends on who asks."""
+
+
+class Disclose(Form):
+    """What is sealed is to be read in clear."""
+
+    purpose: Purpose = Field(description="Why. It is written down with who asked and when, and kept.")
+
+
+class StatusReasonView(View):
+    """Why a status was changed."""
+
+    on: date
+    status: str
+    reason: str
+
+
+class VolunteerDisclosure(View):
+    """What is sealed of a volunteer, in clear."""
+
+    id: UUID
+    full_name: str
+    born_on: date
+    iin: str | None
+    phone: str | None
+    email: str | None
+    affiliation: str | None
+    emergency_contact: str | None
+    reasons: list[StatusReasonView]
 
 
 class SearchVolunteers(Form):
@@ -177,6 +230,7 @@ class SearchVolunteers(Form):
     )
     phone: Phone | None = None
     iin: Iin | None = None
+    email: Email | None = None
     number: WholeNumber | None = None
     centre_id: UUID | None = None
     direction: Code | None = None

@@ -12,7 +12,6 @@ from sqlalchemy import (
     LargeBinary,
     MetaData,
     Sequence,
-    Text,
     UniqueConstraint,
     text,
 )
@@ -25,6 +24,7 @@ from shared.ids import new_id
 from shared.journal import remember_journal
 from shared.messaging.tables import remember_messages
 from shared.refused_as import refused_as
+from shared.sealed import sealed
 
 
 class Base(SQLModel):
@@ -81,7 +81,11 @@ class Assignment(Base, table=True):
 
 
 class Volunteer(Base, table=True):
-    """A person who offers their time. What identifies them is sealed; hashes find it again."""
+    """A person who offers their time. What identifies them is sealed; hashes find it again.
+
+    Their name is not: it is searched by the beginnings of its words and sorted by the Kazakh alphabet, which only the
+    database can do for tens of thousands (decision 0016).
+    """
 
     __table_args__ = (
         UniqueConstraint("iin_index", name="volunteer_iin", info=refused_as(domain.AlreadyRegistered)),
@@ -101,20 +105,22 @@ class Volunteer(Base, table=True):
     sort_key: str
     name_folded: str
     language: str
-    born_on: date
-    iin: bytes | None = Field(default=None, sa_column=Column(LargeBinary))
+    born_on: bytes | None = sealed()
+    # What age rules ask for, and all that messages tell of it: `YYYY-MM`.
+    born_in: str
+    iin: bytes | None = sealed()
     iin_index: bytes | None = Field(default=None, sa_column=Column(LargeBinary))
-    phone: bytes | None = Field(default=None, sa_column=Column(LargeBinary))
+    phone: bytes | None = sealed()
     phone_index: bytes | None = Field(default=None, sa_column=Column(LargeBinary))
-    email: bytes | None = Field(default=None, sa_column=Column(LargeBinary))
+    email: bytes | None = sealed()
     email_index: bytes | None = Field(default=None, sa_column=Column(LargeBinary))
     centre_id: UUID = Field(foreign_key="centre.id")
     region: str
     directions: list[str] = Field(sa_column=_json())
     skills: list[str] = Field(sa_column=_json())
     languages_spoken: list[str] = Field(sa_column=_json())
-    affiliation: str | None = None
-    emergency_contact: bytes | None = Field(default=None, sa_column=Column(LargeBinary))
+    affiliation: bytes | None = sealed()
+    emergency_contact: bytes | None = sealed()
     applied_on: date
     status_on: date
     registered_at: datetime = Field(sa_type=DateTime(timezone=True))  # pyright: ignore[reportArgumentType]
@@ -129,7 +135,7 @@ class Consent(Base, table=True):
     given_on: date
     how: str
     by: str
-    by_name: bytes | None = Field(default=None, sa_column=Column(LargeBinary))
+    by_name: bytes | None = sealed()
     recorded_by: str
     recorded_at: datetime = Field(sa_type=DateTime(timezone=True))  # pyright: ignore[reportArgumentType]
 
@@ -142,7 +148,7 @@ class StatusChange(Base, table=True):
     was: str | None = None
     status: str
     on: date = Field(sa_column=Column("on", Date, nullable=False))
-    reason: str | None = Field(default=None, sa_column=Column(Text))
+    reason: bytes | None = sealed()
     changed_by: str
     changed_at: datetime = Field(sa_type=DateTime(timezone=True))  # pyright: ignore[reportArgumentType]
 

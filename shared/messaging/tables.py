@@ -20,6 +20,7 @@ from sqlalchemy import (
 
 from shared.errors import Conflict
 from shared.refused_as import refused_as
+from shared.sealed import SEALED
 
 
 class KeyUsedBefore(Conflict):
@@ -86,8 +87,8 @@ def remember_answers(metadata: MetaData) -> None:
         Column("fingerprint", LargeBinary, nullable=False),
         Column("status", SmallInteger, nullable=False),
         Column("location", Text),
-        # Sealed: answers may hold personal data.
-        Column("body", LargeBinary, nullable=False),
+        # Answers may hold personal data.
+        Column("body", LargeBinary, nullable=False, info=dict(SEALED)),
         Column("answered_at", DateTime(timezone=True), nullable=False),
         PrimaryKeyConstraint("principal", "operation", "key", info=refused_as(KeyUsedBefore)),
         Index("idempotency_answered", "answered_at"),

@@ -17,7 +17,7 @@ async def test_a_gift_is_booked_and_announced_once(charity: CharityUnderTest, ca
     gift = answer.json()
     assert answer.headers["location"] == f"/v1/donations/{gift['id']}"
     assert (gift["amount"], gift["refunded"]) == (money("12500.50"), money("0.00"))
-    assert gift["donor"] == {"kind": "person", "name": "Айгүл Қасымова", "bin": None}
+    assert gift["donor"] == {"anonymous": False, "kind": "person", "name": "А••• Қ•••", "bin": None}
     [message] = await charity.outbox("charity.donation.received.v1")
     assert (message["subject"], message["aggregateversion"]) == (f"charity.donation/{gift['id']}", 1)
     assert (message["region"], message["centre"]) == ("KZ-75", centre)
@@ -51,7 +51,7 @@ async def test_goods_are_valued_and_never_cash(charity: CharityUnderTest, campai
 async def test_nothing_is_kept_of_an_anonymous_giver(charity: CharityUnderTest, campaign: str, centre: str) -> None:
     gift_id = await charity.make("/v1/donations", factories.donation(campaign, centre, donor={"anonymous": True}))
 
-    assert (await charity.get(f"/v1/donations/{gift_id}"))["donor"] == {"anonymous": True}
+    assert (await charity.get(f"/v1/donations/{gift_id}"))["donor"]["anonymous"] is True
     assert await charity.scalar("SELECT donor FROM donation") is None
     assert (await charity.outbox("charity.donation.received.v1"))[0]["data"]["anonymous"] is True
 

@@ -106,11 +106,13 @@ async def test_who_decided_what_and_why_is_kept(volunteers: ServiceUnderTest, ce
     await volunteers.post(f"/v1/volunteers/{person}/rejections", {"decided_on": "2021-02-01", "reason": "Құжат жоқ"})
 
     rows = await volunteers.database.pool.fetch("SELECT * FROM statuschange ORDER BY id")
+    told = await volunteers.post(f"/v1/volunteers/{person}/disclosures", {"purpose": "Өтініш берушіге жауап"})
 
-    assert [(r["was"], r["status"], str(r["on"]), r["reason"]) for r in rows] == [
-        (None, "applied", "2021-01-15", None),
-        ("applied", "rejected", "2021-02-01", "Құжат жоқ"),
+    assert [(r["was"], r["status"], str(r["on"])) for r in rows] == [
+        (None, "applied", "2021-01-15"),
+        ("applied", "rejected", "2021-02-01"),
     ]
+    assert told.json()["reasons"] == [{"on": "2021-02-01", "status": "rejected", "reason": "Құжат жоқ"}]
     assert {r["changed_by"] for r in rows} == {"person:administrator"}
 
 

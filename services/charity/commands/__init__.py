@@ -18,6 +18,7 @@ from services.charity.commands.families import (
     verify_family,
 )
 from services.charity.commands.funds import lock_funds, lock_funds_of_donations
+from services.charity.commands.personal import disclose_delivery, disclose_donor, disclose_family
 from services.charity.commands.refunds import refund_donation
 
 __all__ = [
@@ -25,6 +26,9 @@ __all__ = [
     "approve_disbursement",
     "archive_family",
     "change_campaign",
+    "disclose_delivery",
+    "disclose_donor",
+    "disclose_family",
     "draft_campaign",
     "end_membership",
     "issue_receipts",

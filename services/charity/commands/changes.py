@@ -7,6 +7,7 @@ from uuid import UUID
 from services.charity.tables import StatusChange
 from shared.access.principal import Principal
 from shared.database import Transaction
+from shared.sealed import Seal
 
 
 def note_change(
@@ -19,10 +20,11 @@ def note_change(
     on: date,
     by: Principal,
     now: datetime,
+    seal: Seal | None = None,
     reason: str | None = None,
 ) -> None:
-    tx.insert(
-        StatusChange(
-            what=what, of_id=of_id, was=was, status=status, on=on, reason=reason, changed_by=by.id, changed_at=now
-        )
-    )
+    """`seal` is for a reason, where one was given."""
+    change = StatusChange(what=what, of_id=of_id, was=was, status=status, on=on, changed_by=by.id, changed_at=now)
+    if seal is not None:
+        change.reason = seal.fields(StatusChange, change.id, reason=reason)["reason"]
+    tx.insert(change)

@@ -10,6 +10,7 @@ import orjson
 from services.charity import domain, queries
 from services.charity.commands.centres import working_centre
 from services.charity.commands.changes import note_change
+from services.charity.commands.families import codes
 from services.charity.commands.repeats import made_before, made_from
 from services.charity.schemas import MakeDelivery, VoidDelivery
 from services.charity.tables import Campaign, Delivery, Family, Member
@@ -19,8 +20,6 @@ from shared.contracts.charity import DeliveryFact, DeliveryMade, DeliveryVoided
 from shared.database import Transaction
 from shared.ids import new_id
 from shared.sealed import Seal
-
-SNAPSHOT = "delivery.snapshot"
 
 
 async def make_delivery(
@@ -67,13 +66,12 @@ async def make_delivery(
         region=centre.region,
         kind=form.kind,
         value_minor=form.value.minor if form.value else 0,
-        description=form.description,
         event_id=form.event_id,
         occurred_on=occurred_on,
-        snapshot=seal.close(_snapshot(family, there, seal), place=SNAPSHOT, row=delivery_id),
         made_from=made_from(form, seal),
         recorded_by=by.id,
         recorded_at=now,
+        **seal.fields(Delivery, delivery_id, description=form.description, snapshot=_snapshot(family, there, seal)),
     )
     tx.insert(delivery)
     for member in helped:
@@ -88,6 +86,7 @@ async def void_delivery(
     form: VoidDelivery,
     *,
     by: Principal,
+    seal: Seal,
     now: datetime,
     helped: Mapping[UUID, Sequence[UUID]] | None = None,
 ) -> Delivery:
@@ -105,7 +104,8 @@ async def void_delivery(
         raise domain.DeliveryIsVoided
     if helped is None:
         helped = await queries.people_of_deliveries(tx, [delivery_id])
-    delivery.voided_on, delivery.void_reason = civil_day(now), form.reason
+    delivery.voided_on = civil_day(now)
+    delivery.void_reason = seal.fields(Delivery, delivery.id, void_reason=form.reason)["void_reason"]
     tx.update(delivery)
     note_change(
         tx,
@@ -116,6 +116,7 @@ async def void_delivery(
         on=delivery.voided_on,
         by=by,
         now=now,
+        seal=seal,
         reason=form.reason,
     )
     tx.announce(_fact(DeliveryVoided, delivery, helped.get(delivery_id, ())), at=now, version=delivery.version)
@@ -134,23 +135,19 @@ async def _require_campaign(tx: Transaction, campaign_id: UUID | None) -> None:
 
 def _snapshot(family: Family, members: Iterable[Member], seal: Seal) -> bytes:
     """The family as it is; no IINs: nobody needs them to know who was helped."""
-
-    def text(sealed: bytes | None, place: str, row: UUID) -> str | None:
-        return None if sealed is None else seal.open_text(sealed, place=place, row=row)
-
     return orjson.dumps(
         {
             "number": family.number,
-            "address": text(family.address, "family.address", family.id),
-            "referred_by": text(family.referred_by, "family.referred_by", family.id),
-            "categories": family.categories,
+            "address": seal.text(family, "address"),
+            "referred_by": seal.text(family, "referred_by"),
+            "categories": codes(family, seal),
             "members": [
                 {
                     "id": str(member.id),
-                    "full_name": text(member.full_name, "member.full_name", member.id),
-                    "born_on": text(member.born_on, "member.born_on", member.id),
+                    "full_name": seal.text(member, "full_name"),
+                    "born_on": seal.text(member, "born_on"),
                     "relation": member.relation,
-                    "categories": member.categories,
+                    "categories": codes(member, seal),
                 }
                 for member in members
             ],

@@ -112,7 +112,7 @@ async def pay_disbursement(
 
 
 async def void_disbursement(
-    tx: Transaction, disbursement_id: UUID, form: VoidDisbursement, *, by: Principal, now: datetime
+    tx: Transaction, disbursement_id: UUID, form: VoidDisbursement, *, by: Principal, seal: Seal, now: datetime
 ) -> Disbursement:
     """Give a fund back what was held for a disbursement that will not be paid.
 
@@ -121,7 +121,7 @@ async def void_disbursement(
     """
     disbursement = await _locked(tx, disbursement_id)
     on = form.decided_on or civil_day(now)
-    _step(tx, disbursement, "void", on=on, by=by, now=now, reason=form.reason)
+    _step(tx, disbursement, "void", on=on, by=by, now=now, seal=seal, reason=form.reason)
     return disbursement
 
 
@@ -140,12 +140,24 @@ def _step(
     on: date,
     by: Principal,
     now: datetime,
+    seal: Seal | None = None,
     reason: str | None = None,
 ) -> None:
     after = domain.next_status(domain.DISBURSEMENT_STEPS, step, now=disbursement.status)
     was, disbursement.status = disbursement.status, after
     tx.update(disbursement)
-    note_change(tx, "disbursement", disbursement.id, was=was, status=after, on=on, by=by, now=now, reason=reason)
+    note_change(
+        tx,
+        "disbursement",
+        disbursement.id,
+        was=was,
+        status=after,
+        on=on,
+        by=by,
+        now=now,
+        seal=seal,
+        reason=reason,
+    )
     tx.announce(_fact(_FACTS[step], disbursement, was=was, on=on), at=now, version=disbursement.version)
 
 

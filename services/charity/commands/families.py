@@ -5,6 +5,8 @@ from datetime import date, datetime
 from typing import Any
 from uuid import UUID
 
+import orjson
+
 from services.charity import domain, queries
 from services.charity.commands.centres import working_centre
 from services.charity.commands.changes import note_change
@@ -61,13 +63,17 @@ async def register_family(
         centre_id=centre.id,
         region=centre.region,
         lives_in=form.region or centre.region,
-        address=_sealed(seal, form.address, "family.address", family_id),
-        referred_by=_sealed(seal, form.referred_by, "family.referred_by", family_id),
-        categories=list(dict.fromkeys(form.categories)),
         registered_on=registered_on,
         made_from=made_from(form, seal),
         recorded_by=by.id,
         recorded_at=now,
+        **seal.fields(
+            Family,
+            family_id,
+            address=form.address,
+            referred_by=form.referred_by,
+            categories=_plain(form.categories),
+        ),
     )
     tx.insert(family)
     tx.insert(*members)
@@ -92,7 +98,14 @@ async def verify_family(
 
 
 async def archive_family(
-    tx: Transaction, family_id: UUID, form: ArchiveFamily, *, by: Principal, now: datetime, members: int | None = None
+    tx: Transaction,
+    family_id: UUID,
+    form: ArchiveFamily,
+    *,
+    by: Principal,
+    seal: Seal,
+    now: datetime,
+    members: int | None = None,
 ) -> Family:
     """Note that the family is not looked after any more.
 
@@ -102,7 +115,7 @@ async def archive_family(
     """
     on = form.archived_on or civil_day(now)
     return await _step(
-        tx, family_id, "archive", FamilyArchived, on=on, by=by, now=now, members=members, reason=form.reason
+        tx, family_id, "archive", FamilyArchived, on=on, by=by, now=now, members=members, seal=seal, reason=form.reason
     )
 
 
@@ -165,6 +178,7 @@ async def _step(
     by: Principal,
     now: datetime,
     members: int | None,
+    seal: Seal | None = None,
     reason: str | None = None,
 ) -> Family:
     family = await _locked(tx, family_id)
@@ -175,7 +189,7 @@ async def _step(
         members = (await queries.sizes_of_families(tx, [family_id])).get(family_id, 0)
     was, family.status = family.status, after
     tx.update(family)
-    note_change(tx, "family", family.id, was=was, status=after, on=on, by=by, now=now, reason=reason)
+    note_change(tx, "family", family.id, was=was, status=after, on=on, by=by, now=now, seal=seal, reason=reason)
     tx.announce(_fact(fact, family, was=was, members=members, on=on), at=now, version=family.version)
     return family
 
@@ -215,18 +229,27 @@ def _member(family_id: UUID, form: AddMember, seal: Seal) -> Member:
     return Member(
         id=member_id,
         family_id=family_id,
-        full_name=seal.close(form.full_name, place="member.full_name", row=member_id),
-        born_on=seal.close(form.born_on.isoformat(), place="member.born_on", row=member_id),
-        iin=_sealed(seal, form.iin, IIN, member_id),
         iin_index=seal.index(form.iin, place=IIN) if form.iin else None,
         relation=form.relation,
-        categories=list(dict.fromkeys(form.categories)),
         from_on=form.from_on,
+        **seal.fields(
+            Member,
+            member_id,
+            full_name=form.full_name,
+            born_on=form.born_on.isoformat(),
+            iin=form.iin,
+            categories=_plain(form.categories),
+        ),
     )
 
 
-def _sealed(seal: Seal, text: str | None, place: str, row: UUID) -> bytes | None:
-    return None if text is None else seal.close(text, place=place, row=row)
+def codes(of: Family | Member, seal: Seal) -> list[str]:
+    """The categories of a family or person, opened."""
+    return orjson.loads(seal.text(of, "categories") or "[]")
+
+
+def _plain(categories: Iterable[str]) -> bytes:
+    return orjson.dumps(list(dict.fromkeys(categories)))
 
 
 def _fact(fact: type[FamilyFact], family: Family, *, was: str | None, members: int, on: date) -> Any:

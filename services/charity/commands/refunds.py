@@ -57,18 +57,19 @@ async def refund_donation(
         on=occurred_on,
     )
     funds.take(donation.campaign_id, form.amount.minor)
+    refund_id = form.id or new_id()
     refund = Refund(
-        id=form.id or new_id(),
+        id=refund_id,
         donation_id=donation.id,
         campaign_id=donation.campaign_id,
         centre_id=donation.centre_id,
         region=donation.region,
         amount_minor=form.amount.minor,
-        reason=form.reason,
         occurred_on=occurred_on,
         made_from=made_from(form, seal, of=donation_id),
         recorded_by=by.id,
         recorded_at=now,
+        **seal.fields(Refund, refund_id, reason=form.reason),
     )
     tx.insert(refund)
     legs = domain.reversal(domain.gift(donation.kind, donation.amount_minor), refund.amount_minor)

@@ -4,6 +4,7 @@ from services.charity.queries.families import (
     known_iins,
     members_of_families,
     people_of_deliveries,
+    reasons_of,
     sizes_of_families,
 )
 from services.charity.queries.lists import (
@@ -34,6 +35,7 @@ __all__ = [
     "list_families",
     "members_of_families",
     "people_of_deliveries",
+    "reasons_of",
     "refunds_of_donation",
     "sizes_of_families",
     "tally",

@@ -7,7 +7,6 @@ import orjson
 from fastapi import Response, status
 
 from services.charity import commands, queries
-from services.charity.commands.deliveries import SNAPSHOT
 from services.charity.domain import (
     CampaignNeverOpened,
     CampaignUnknown,
@@ -20,19 +19,29 @@ from services.charity.domain import (
     NobodyToHelp,
     NotOfTheFamily,
 )
-from services.charity.schemas import DeliveryDetail, DeliveryView, MakeDelivery, VoidDelivery, VoidDeliveryRow
+from services.charity.schemas import (
+    DeliveryDetail,
+    DeliveryDisclosure,
+    DeliveryView,
+    Disclose,
+    MakeDelivery,
+    VoidDelivery,
+    VoidDeliveryRow,
+)
 from services.charity.tables import Campaign, Delivery, Family, KnownCentre, Member
 from shared import batches
 from shared.access.doors import Caller, permits
 from shared.access.permissions import Permission
+from shared.access.principal import Principal
 from shared.batches import Batch, BatchAnswer, Repeated
 from shared.clock import Now
 from shared.errors import AlreadyExists
 from shared.money import MoneyView
 from shared.paging import AskedPage, InvalidCursor, Page
 from shared.problems import refusals
-from shared.requests import Sealing, Tx
+from shared.requests import Sealing, Tx, never_remembered
 from shared.requests import router as _router
+from shared.sealed import Seal
 
 router = _router("/v1/deliveries", tags=["deliveries"])
 _MAKING = (
@@ -48,7 +57,9 @@ _MAKING = (
 )
 
 
-def view(delivery: Delivery) -> DeliveryView:
+def view(delivery: Delivery, caller: Principal, seal: Seal) -> DeliveryView:
+    """A delivery; what was noted of it only for those who look after the family."""
+    close = caller.may(Permission.READ_PERSONAL_DATA)
     return DeliveryView(
         id=delivery.id,
         version=delivery.version,
@@ -58,11 +69,11 @@ def view(delivery: Delivery) -> DeliveryView:
         region=delivery.region,
         kind=delivery.kind,
         value=MoneyView.of_minor(delivery.value_minor),
-        description=delivery.description,
+        description=seal.text(delivery, "description") if close else None,
         event_id=delivery.event_id,
         occurred_on=delivery.occurred_on,
         voided_on=delivery.voided_on,
-        void_reason=delivery.void_reason,
+        void_reason=seal.text(delivery, "void_reason") if close else None,
         recorded_at=delivery.recorded_at,
     )
 
@@ -80,7 +91,7 @@ async def make_delivery(
     delivery, new = await commands.make_delivery(tx, form, by=caller, seal=seal, now=now)
     response.status_code = status.HTTP_201_CREATED if new else status.HTTP_200_OK
     response.headers["Location"] = f"/v1/deliveries/{delivery.id}"
-    return view(delivery)
+    return view(delivery, caller, seal)
 
 
 @router.post(
@@ -112,27 +123,40 @@ async def make_deliveries(batch: Batch[MakeDelivery], tx: Tx, seal: Sealing, cal
 async def list_deliveries(
     tx: Tx,
     page: AskedPage,
+    seal: Sealing,
+    caller: Caller,
     campaign_id: UUID | None = None,
     centre_id: UUID | None = None,
     family_id: UUID | None = None,
 ) -> Page[DeliveryView]:
     """Deliveries, of one campaign, centre or family or all."""
     found = await queries.list_deliveries(tx, page, campaign_id=campaign_id, centre_id=centre_id, family_id=family_id)
-    return page.page([view(delivery) for delivery in found], lambda delivery: [str(delivery.id)])
+    shown = [view(delivery, caller, seal) for delivery in found]
+    return page.page(shown, lambda delivery: [str(delivery.id)])
 
 
 @router.get("/{delivery_id}", responses=refusals(DeliveryNotFound), dependencies=[permits(Permission.READ_FAMILIES)])
-async def read_delivery(delivery_id: UUID, tx: Tx, seal: Sealing) -> DeliveryDetail:
-    """One delivery: whom it helped, and the family as it was at that moment."""
+async def read_delivery(delivery_id: UUID, tx: Tx, seal: Sealing, caller: Caller) -> DeliveryDetail:
+    """One delivery, and whom it helped."""
     delivery = await tx.get(Delivery, delivery_id)
     if delivery is None:
         raise DeliveryNotFound
     helped = await queries.people_of_deliveries(tx, [delivery_id])
-    return DeliveryDetail(
-        **view(delivery).model_dump(),
-        person_ids=helped.get(delivery_id, []),
-        snapshot=orjson.loads(seal.open(delivery.snapshot, place=SNAPSHOT, row=delivery_id)),
-    )
+    return DeliveryDetail(**dict(view(delivery, caller, seal)), person_ids=helped.get(delivery_id, []))
+
+
+@router.post(
+    "/{delivery_id}/disclosures",
+    responses=refusals(DeliveryNotFound),
+    dependencies=[permits(Permission.READ_PERSONAL_DATA)],
+)
+@never_remembered
+async def disclose_delivery(
+    delivery_id: UUID, form: Disclose, tx: Tx, seal: Sealing, caller: Caller, now: Now
+) -> DeliveryDisclosure:
+    """Read in clear how the family was when it was helped, for a purpose that is written in the journal."""
+    delivery = await commands.disclose_delivery(tx, delivery_id, form, by=caller, now=now)
+    return DeliveryDisclosure(id=delivery.id, snapshot=orjson.loads(seal.text(delivery, "snapshot") or "null"))
 
 
 @router.post(
@@ -140,9 +164,12 @@ async def read_delivery(delivery_id: UUID, tx: Tx, seal: Sealing) -> DeliveryDet
     responses=refusals(DeliveryNotFound, DeliveryIsVoided),
     dependencies=[permits(Permission.RECORD_DELIVERIES)],
 )
-async def void_delivery(delivery_id: UUID, form: VoidDelivery, tx: Tx, caller: Caller, now: Now) -> DeliveryView:
+async def void_delivery(
+    delivery_id: UUID, form: VoidDelivery, tx: Tx, seal: Sealing, caller: Caller, now: Now
+) -> DeliveryView:
     """Take back a delivery that was entered by mistake."""
-    return view(await commands.void_delivery(tx, delivery_id, form, by=caller, now=now))
+    delivery = await commands.void_delivery(tx, delivery_id, form, by=caller, seal=seal, now=now)
+    return view(delivery, caller, seal)
 
 
 @router.post(
@@ -151,7 +178,7 @@ async def void_delivery(delivery_id: UUID, form: VoidDelivery, tx: Tx, caller: C
     response_model=BatchAnswer,
     dependencies=[permits(Permission.RECORD_DELIVERIES)],
 )
-async def void_deliveries(batch: Batch[VoidDeliveryRow], tx: Tx, caller: Caller, now: Now) -> Response:
+async def void_deliveries(batch: Batch[VoidDeliveryRow], tx: Tx, seal: Sealing, caller: Caller, now: Now) -> Response:
     """Take back up to 500 deliveries; each row has its own answer."""
     helped: Mapping[UUID, Sequence[UUID]] = {}
 
@@ -161,6 +188,7 @@ async def void_deliveries(batch: Batch[VoidDeliveryRow], tx: Tx, caller: Caller,
         helped = await queries.people_of_deliveries(tx, [row.delivery_id for row in rows])
 
     async def void_one(row: VoidDeliveryRow) -> UUID:
-        return (await commands.void_delivery(tx, row.delivery_id, row, by=caller, now=now, helped=helped)).id
+        delivery_id = row.delivery_id
+        return (await commands.void_delivery(tx, delivery_id, row, by=caller, seal=seal, now=now, helped=helped)).id
 
     return await batches.run(tx, batch, VoidDeliveryRow, void_one, prepare=look_up, status=status.HTTP_200_OK)

@@ -186,18 +186,20 @@ async def pay_disbursements(batch: Batch[PayDisbursementRow], tx: Tx, caller: Ca
     dependencies=[permits(Permission.DISBURSE)],
 )
 async def void_disbursement(
-    disbursement_id: UUID, form: VoidDisbursement, tx: Tx, caller: Caller, now: Now
+    disbursement_id: UUID, form: VoidDisbursement, tx: Tx, seal: Sealing, caller: Caller, now: Now
 ) -> DisbursementView:
     """Give the fund back what is not needed after all."""
-    return view(await commands.void_disbursement(tx, disbursement_id, form, by=caller, now=now))
+    return view(await commands.void_disbursement(tx, disbursement_id, form, by=caller, seal=seal, now=now))
 
 
 @router.post("/voids/batches", **_many)
-async def void_disbursements(batch: Batch[VoidDisbursementRow], tx: Tx, caller: Caller, now: Now) -> Response:
+async def void_disbursements(
+    batch: Batch[VoidDisbursementRow], tx: Tx, seal: Sealing, caller: Caller, now: Now
+) -> Response:
     """Void up to 500 disbursements; each row has its own answer."""
 
     async def void_one(row: VoidDisbursementRow) -> UUID:
-        return (await commands.void_disbursement(tx, row.disbursement_id, row, by=caller, now=now)).id
+        return (await commands.void_disbursement(tx, row.disbursement_id, row, by=caller, seal=seal, now=now)).id
 
     return await batches.run(tx, batch, VoidDisbursementRow, void_one, prepare=_locks(tx), status=200)
 

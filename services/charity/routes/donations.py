@@ -1,13 +1,10 @@
 """Gifts, and their refunds."""
 
-from typing import Any
 from uuid import UUID
 
-import orjson
 from fastapi import Response, status
 
 from services.charity import commands, queries
-from services.charity.commands.donations import DONOR
 from services.charity.domain import (
     CampaignHasReported,
     CampaignNotOpen,
@@ -22,12 +19,14 @@ from services.charity.domain import (
     RefundBeforeGift,
     RefundExceedsGift,
 )
-from services.charity.schemas import DonationView, RecordDonation, RefundRow, RefundView
+from services.charity.routes import views
+from services.charity.schemas import Disclose, DonationView, DonorDisclosure, RecordDonation, RefundRow, RefundView
 from services.charity.schemas import Refund as RefundForm
 from services.charity.tables import Campaign, Donation, KnownCentre, Refund
 from shared import batches
 from shared.access.doors import Caller, permits
 from shared.access.permissions import Permission
+from shared.access.principal import Principal
 from shared.batches import Batch, BatchAnswer, Repeated
 from shared.clock import Now
 from shared.errors import AlreadyExists
@@ -35,7 +34,7 @@ from shared.idempotency import IdempotencyKeyMismatch, IdempotencyKeyMissing
 from shared.money import MoneyView
 from shared.paging import AskedPage, InvalidCursor, Page
 from shared.problems import refusals
-from shared.requests import Sealing, Tx, needs_idempotency_key
+from shared.requests import Sealing, Tx, needs_idempotency_key, never_remembered
 from shared.requests import router as _router
 from shared.sealed import Seal
 
@@ -63,11 +62,8 @@ _REFUNDING = (
 )
 
 
-def view(donation: Donation, seal: Seal) -> DonationView:
-    """A gift as staff see it, with its donor's name unless they do not want to be known."""
-    donor: dict[str, Any] = {"anonymous": True}
-    if donation.donor is not None:
-        donor = orjson.loads(seal.open(donation.donor, place=DONOR, row=donation.id))
+def view(donation: Donation, caller: Principal, seal: Seal) -> DonationView:
+    """A gift as this caller may see it."""
     issued = donation.receipt_number is not None
     return DonationView(
         id=donation.id,
@@ -80,7 +76,7 @@ def view(donation: Donation, seal: Seal) -> DonationView:
         amount=MoneyView.of_minor(donation.amount_minor),
         refunded=MoneyView.of_minor(donation.refunded_minor),
         goods=donation.goods,
-        donor=donor,
+        donor=views.donor(donation, caller, seal),
         external_ref=donation.external_ref,
         occurred_on=donation.occurred_on,
         receipt_number=f"{donation.receipt_year}-{donation.receipt_number:06d}" if issued else None,
@@ -88,7 +84,7 @@ def view(donation: Donation, seal: Seal) -> DonationView:
     )
 
 
-def _refund_view(refund: Refund) -> RefundView:
+def _refund_view(refund: Refund, caller: Principal, seal: Seal) -> RefundView:
     return RefundView(
         id=refund.id,
         donation_id=refund.donation_id,
@@ -96,7 +92,7 @@ def _refund_view(refund: Refund) -> RefundView:
         centre_id=refund.centre_id,
         region=refund.region,
         amount=MoneyView.of_minor(refund.amount_minor),
-        reason=refund.reason,
+        reason=seal.text(refund, "reason") if caller.may(Permission.REFUND) else None,
         occurred_on=refund.occurred_on,
         recorded_at=refund.recorded_at,
     )
@@ -116,7 +112,7 @@ async def record_donation(
     donation, new = await commands.record_donation(tx, form, by=caller, seal=seal, now=now)
     response.status_code = status.HTTP_201_CREATED if new else status.HTTP_200_OK
     response.headers["Location"] = f"/v1/donations/{donation.id}"
-    return view(donation, seal)
+    return view(donation, caller, seal)
 
 
 @router.post(
@@ -166,20 +162,40 @@ async def refund_donations(batch: Batch[RefundRow], tx: Tx, seal: Sealing, calle
 
 @router.get("", responses=refusals(InvalidCursor), dependencies=[permits(Permission.READ_MONEY)])
 async def list_donations(
-    tx: Tx, page: AskedPage, seal: Sealing, campaign_id: UUID | None = None, centre_id: UUID | None = None
+    tx: Tx,
+    page: AskedPage,
+    seal: Sealing,
+    caller: Caller,
+    campaign_id: UUID | None = None,
+    centre_id: UUID | None = None,
 ) -> Page[DonationView]:
     """Gifts, of one campaign or centre or all."""
     found = await queries.list_donations(tx, page, campaign_id=campaign_id, centre_id=centre_id)
-    return page.page([view(donation, seal) for donation in found], lambda donation: [str(donation.id)])
+    shown = [view(donation, caller, seal) for donation in found]
+    return page.page(shown, lambda donation: [str(donation.id)])
 
 
 @router.get("/{donation_id}", responses=refusals(DonationNotFound), dependencies=[permits(Permission.READ_MONEY)])
-async def read_donation(donation_id: UUID, tx: Tx, seal: Sealing) -> DonationView:
+async def read_donation(donation_id: UUID, tx: Tx, seal: Sealing, caller: Caller) -> DonationView:
     """One gift."""
     donation = await tx.get(Donation, donation_id)
     if donation is None:
         raise DonationNotFound
-    return view(donation, seal)
+    return view(donation, caller, seal)
+
+
+@router.post(
+    "/{donation_id}/disclosures",
+    responses=refusals(DonationNotFound),
+    dependencies=[permits(Permission.READ_PERSONAL_DATA)],
+)
+@never_remembered
+async def disclose_donor(
+    donation_id: UUID, form: Disclose, tx: Tx, seal: Sealing, caller: Caller, now: Now
+) -> DonorDisclosure:
+    """Read in clear who gave, for a purpose that is written in the journal."""
+    donation = await commands.disclose_donor(tx, donation_id, form, by=caller, now=now)
+    return DonorDisclosure(id=donation.id, donor=views.disclosed_donor(donation, seal))
 
 
 @router.post(
@@ -195,14 +211,15 @@ async def refund_donation(
     """Give back some or all of a gift of money."""
     refund, new = await commands.refund_donation(tx, donation_id, form, by=caller, seal=seal, now=now)
     response.status_code = status.HTTP_201_CREATED if new else status.HTTP_200_OK
-    return _refund_view(refund)
+    return _refund_view(refund, caller, seal)
 
 
 @router.get(
     "/{donation_id}/refunds", responses=refusals(DonationNotFound), dependencies=[permits(Permission.READ_MONEY)]
 )
-async def list_refunds(donation_id: UUID, tx: Tx) -> Page[RefundView]:
+async def list_refunds(donation_id: UUID, tx: Tx, seal: Sealing, caller: Caller) -> Page[RefundView]:
     """What went back of a gift."""
     if await tx.get(Donation, donation_id) is None:
         raise DonationNotFound
-    return Page(items=[_refund_view(refund) for refund in await queries.refunds_of_donation(tx, donation_id)])
+    refunds = await queries.refunds_of_donation(tx, donation_id)
+    return Page(items=[_refund_view(refund, caller, seal) for refund in refunds])

@@ -1,7 +1,5 @@
 """Families and their members."""
 
-from collections.abc import Sequence
-from datetime import date
 from typing import Annotated
 from uuid import UUID
 
@@ -21,30 +19,33 @@ from services.charity.domain import (
     MembershipHasEnded,
     StatusDoesNotAllow,
 )
+from services.charity.routes import views
 from services.charity.schemas import (
     AddMember,
+    AnyFamilyView,
+    AnyMemberView,
     ArchiveFamily,
     ArchiveFamilyRow,
+    Disclose,
     EndMembership,
+    FamilyDisclosure,
     FamilyStatus,
-    FamilyView,
-    MemberView,
     RegisterFamily,
     VerifyFamily,
     VerifyFamilyRow,
 )
-from services.charity.tables import Family, KnownCentre, Member
+from services.charity.tables import Family, KnownCentre
 from shared import batches
 from shared.access.doors import Caller, permits
 from shared.access.permissions import Permission
+from shared.access.principal import Principal
 from shared.batches import Batch, BatchAnswer, Repeated
 from shared.clock import Now
 from shared.database import Transaction
 from shared.errors import AlreadyExists
 from shared.paging import AskedPage, InvalidCursor, Page
-from shared.people import masked_iin
 from shared.problems import refusals
-from shared.requests import Sealing, Tx
+from shared.requests import Sealing, Tx, never_remembered
 from shared.requests import router as _router
 from shared.sealed import Seal
 
@@ -54,52 +55,11 @@ _ARCHIVED_TODAY = ArchiveFamily()
 _LEFT_TODAY = EndMembership()
 
 
-def member_view(member: Member, seal: Seal) -> MemberView:
-    """A member with what identifies them, but for the IIN, which is masked."""
-
-    def text(name: str) -> str | None:
-        sealed = getattr(member, name)
-        return None if sealed is None else seal.open_text(sealed, place=f"member.{name}", row=member.id)
-
-    iin = text("iin")
-    return MemberView(
-        id=member.id,
-        full_name=text("full_name") or "",
-        born_on=date.fromisoformat(text("born_on") or ""),
-        iin=masked_iin(iin) if iin else None,
-        relation=member.relation,
-        categories=member.categories,
-        from_on=member.from_on,
-        until_on=member.until_on,
-    )
-
-
-def view(family: Family, members: Sequence[Member], seal: Seal) -> FamilyView:
-    def text(name: str) -> str | None:
-        sealed = getattr(family, name)
-        return None if sealed is None else seal.open_text(sealed, place=f"family.{name}", row=family.id)
-
-    return FamilyView(
-        id=family.id,
-        version=family.version,
-        number=family.number,
-        status=family.status,
-        centre_id=family.centre_id,
-        region=family.region,
-        lives_in=family.lives_in,
-        address=text("address"),
-        referred_by=text("referred_by"),
-        categories=family.categories,
-        registered_on=family.registered_on,
-        recorded_at=family.recorded_at,
-        members=[member_view(member, seal) for member in members],
-    )
-
-
-async def _view(tx: Transaction, family: Family, seal: Seal) -> FamilyView:
+async def _view(tx: Transaction, family: Family, caller: Principal, seal: Seal) -> AnyFamilyView:
     # What was just gathered must be seen.
     await tx.flush()
-    return view(family, (await queries.members_of_families(tx, [family.id])).get(family.id, ()), seal)
+    members = (await queries.members_of_families(tx, [family.id])).get(family.id, ())
+    return views.family(family, members, caller, seal)
 
 
 @router.post(
@@ -110,12 +70,12 @@ async def _view(tx: Transaction, family: Family, seal: Seal) -> FamilyView:
 )
 async def register_family(
     form: RegisterFamily, response: Response, tx: Tx, seal: Sealing, caller: Caller, now: Now
-) -> FamilyView:
+) -> AnyFamilyView:
     """Write a family down, as a draft. The same request again answers 200 with the same family."""
     family, new = await commands.register_family(tx, form, by=caller, seal=seal, now=now)
     response.status_code = status.HTTP_201_CREATED if new else status.HTTP_200_OK
     response.headers["Location"] = f"/v1/families/{family.id}"
-    return await _view(tx, family, seal)
+    return await _view(tx, family, caller, seal)
 
 
 @router.post(
@@ -147,24 +107,40 @@ async def list_families(
     tx: Tx,
     page: AskedPage,
     seal: Sealing,
+    caller: Caller,
     centre_id: UUID | None = None,
     status: FamilyStatus | None = None,
     number: Annotated[int | None, Query(ge=1)] = None,
-) -> Page[FamilyView]:
+) -> Page[AnyFamilyView]:
     """Families, of one centre or all."""
     found = await queries.list_families(tx, page, centre_id=centre_id, status=status, number=number)
     chosen = page.page(found, lambda family: [str(family.id)])
     members = await queries.members_of_families(tx, [family.id for family in chosen.items])
-    return Page(items=[view(f, members.get(f.id, ()), seal) for f in chosen.items], next=chosen.next)
+    return Page(items=[views.family(f, members.get(f.id, ()), caller, seal) for f in chosen.items], next=chosen.next)
 
 
 @router.get("/{family_id}", responses=refusals(FamilyNotFound), dependencies=[permits(Permission.READ_FAMILIES)])
-async def read_family(family_id: UUID, tx: Tx, seal: Sealing) -> FamilyView:
+async def read_family(family_id: UUID, tx: Tx, seal: Sealing, caller: Caller) -> AnyFamilyView:
     """One family, with all who belong or belonged to it."""
     family = await tx.get(Family, family_id)
     if family is None:
         raise FamilyNotFound
-    return view(family, (await queries.members_of_families(tx, [family_id])).get(family_id, ()), seal)
+    members = (await queries.members_of_families(tx, [family_id])).get(family_id, ())
+    return views.family(family, members, caller, seal)
+
+
+@router.post(
+    "/{family_id}/disclosures",
+    responses=refusals(FamilyNotFound),
+    dependencies=[permits(Permission.READ_PERSONAL_DATA)],
+)
+@never_remembered
+async def disclose_family(
+    family_id: UUID, form: Disclose, tx: Tx, seal: Sealing, caller: Caller, now: Now
+) -> FamilyDisclosure:
+    """Read in clear what is sealed of a family and its people, for a purpose that is written in the journal."""
+    family, members, reasons = await commands.disclose_family(tx, family_id, form, by=caller, now=now)
+    return views.disclosed_family(family, members, reasons, seal)
 
 
 @router.post(
@@ -174,9 +150,9 @@ async def read_family(family_id: UUID, tx: Tx, seal: Sealing) -> FamilyView:
 )
 async def verify_family(
     family_id: UUID, tx: Tx, seal: Sealing, caller: Caller, now: Now, form: VerifyFamily = _VERIFIED_TODAY
-) -> FamilyView:
+) -> AnyFamilyView:
     """Note that somebody has made sure that the family is in need."""
-    return await _view(tx, await commands.verify_family(tx, family_id, form, by=caller, now=now), seal)
+    return await _view(tx, await commands.verify_family(tx, family_id, form, by=caller, now=now), caller, seal)
 
 
 @router.post(
@@ -207,9 +183,10 @@ async def verify_families(batch: Batch[VerifyFamilyRow], tx: Tx, caller: Caller,
 )
 async def archive_family(
     family_id: UUID, tx: Tx, seal: Sealing, caller: Caller, now: Now, form: ArchiveFamily = _ARCHIVED_TODAY
-) -> FamilyView:
+) -> AnyFamilyView:
     """Note that the family is not looked after any more."""
-    return await _view(tx, await commands.archive_family(tx, family_id, form, by=caller, now=now), seal)
+    family = await commands.archive_family(tx, family_id, form, by=caller, seal=seal, now=now)
+    return await _view(tx, family, caller, seal)
 
 
 @router.post(
@@ -218,7 +195,7 @@ async def archive_family(
     response_model=BatchAnswer,
     dependencies=[permits(Permission.WRITE_FAMILIES)],
 )
-async def archive_families(batch: Batch[ArchiveFamilyRow], tx: Tx, caller: Caller, now: Now) -> Response:
+async def archive_families(batch: Batch[ArchiveFamilyRow], tx: Tx, seal: Sealing, caller: Caller, now: Now) -> Response:
     """Archive up to 500 families; each row has its own answer."""
     sizes: dict[UUID, int] = {}
 
@@ -228,7 +205,8 @@ async def archive_families(batch: Batch[ArchiveFamilyRow], tx: Tx, caller: Calle
 
     async def archive_one(row: ArchiveFamilyRow) -> UUID:
         size = sizes.get(row.family_id, 0)
-        return (await commands.archive_family(tx, row.family_id, row, by=caller, now=now, members=size)).id
+        family_id = row.family_id
+        return (await commands.archive_family(tx, family_id, row, by=caller, seal=seal, now=now, members=size)).id
 
     return await batches.run(tx, batch, ArchiveFamilyRow, archive_one, prepare=look_up, status=status.HTTP_200_OK)
 
@@ -239,9 +217,12 @@ async def archive_families(batch: Batch[ArchiveFamilyRow], tx: Tx, caller: Calle
     responses=refusals(FamilyNotFound, StatusDoesNotAllow, CategoryUnknown, MemberKnown, AlreadyExists),
     dependencies=[permits(Permission.WRITE_FAMILIES)],
 )
-async def add_member(family_id: UUID, form: AddMember, tx: Tx, seal: Sealing, caller: Caller, now: Now) -> MemberView:
+async def add_member(
+    family_id: UUID, form: AddMember, tx: Tx, seal: Sealing, caller: Caller, now: Now
+) -> AnyMemberView:
     """Add a person to a family."""
-    return member_view(await commands.add_member(tx, family_id, form, by=caller, seal=seal, now=now), seal)
+    member = await commands.add_member(tx, family_id, form, by=caller, seal=seal, now=now)
+    return views.member(member, caller, seal)
 
 
 @router.post(
@@ -257,9 +238,10 @@ async def end_membership(
     caller: Caller,
     now: Now,
     form: EndMembership = _LEFT_TODAY,
-) -> MemberView:
+) -> AnyMemberView:
     """Note that a person does not belong to the family any more."""
-    return member_view(await commands.end_membership(tx, family_id, member_id, form, by=caller, now=now), seal)
+    member = await commands.end_membership(tx, family_id, member_id, form, by=caller, now=now)
+    return views.member(member, caller, seal)
 
 
 async def _locked_sizes(tx: Transaction, family_ids: list[UUID]) -> dict[UUID, int]:

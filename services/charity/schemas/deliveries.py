@@ -58,16 +58,22 @@ class DeliveryView(View):
     region: str
     kind: str
     value: MoneyView
-    description: str | None
+    description: str | None = Field(description="For those who look after the family.")
     event_id: UUID | None
     occurred_on: date
     voided_on: date | None
-    void_reason: str | None
+    void_reason: str | None = Field(description="For those who look after the family.")
     recorded_at: datetime
 
 
 class DeliveryDetail(DeliveryView):
-    """A delivery with whom it helped, and the family as it was at that moment."""
+    """A delivery with whom it helped."""
 
     person_ids: list[UUID]
-    snapshot: dict[str, Any]
+
+
+class DeliveryDisclosure(View):
+    """The family as it was at the moment of the delivery, in clear."""
+
+    id: UUID
+    snapshot: dict[str, Any] | None

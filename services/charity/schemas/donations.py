@@ -63,6 +63,15 @@ class RecordDonation(Form):
         return self
 
 
+class DonorView(View):
+    """Who gave, as far as the caller may know."""
+
+    anonymous: bool
+    kind: str | None = None
+    name: str | None = Field(None, description="Of an organisation; of a person the first letter of each word.")
+    bin: str | None = None
+
+
 class DonationView(View):
     """A gift."""
 
@@ -76,7 +85,7 @@ class DonationView(View):
     amount: MoneyView
     refunded: MoneyView
     goods: list[dict[str, Any]] | None
-    donor: dict[str, Any]
+    donor: DonorView
     external_ref: str | None
     occurred_on: date
     receipt_number: str | None = Field(description="Year and number; issued within a second of the gift.")
@@ -107,6 +116,13 @@ class RefundView(View):
     centre_id: UUID
     region: str
     amount: MoneyView
-    reason: str
+    reason: str | None = Field(description="For those who may refund.")
     occurred_on: date
     recorded_at: datetime
+
+
+class DonorDisclosure(View):
+    """Who gave, in clear."""
+
+    id: UUID
+    donor: DonorView

@@ -9,6 +9,7 @@ from pydantic import Field, model_validator
 from services.charity.schemas.days import Today
 from services.charity.schemas.wrong import wrong
 from shared.forms import Code, Form, LongText, OptionalId, PastDay, RegionCode, Text, View
+from shared.journal import Purpose
 from shared.people import Iin
 
 FamilyStatus = Literal["draft", "verified", "archived"]
@@ -82,22 +83,24 @@ class EndMembership(Form):
     until_on: Annotated[PastDay | None, Field(description="The last day; today when absent.")] = None
 
 
-class MemberView(View):
-    """A person of a family, as those see them who look after it; the IIN is masked."""
+class MemberOutline(View):
+    """A person's time in a family, without the person."""
 
     id: UUID
-    full_name: str
-    born_on: date
-    iin: str | None
-    relation: str
-    categories: list[str]
     from_on: date | None
     until_on: date | None
 
 
-class FamilyView(View):
-    """A family, as those see it who look after it."""
+class MemberView(MemberOutline):
+    """A person of a family, as those see them day by day who look after it."""
 
+    name: str = Field(description="The first letter of each word.")
+    born_in: str = Field(description="Year and month.")
+    iin: str | None = Field(description="Its last four digits.")
+    relation: str
+
+
+class _Family(View):
     id: UUID
     version: int
     number: int
@@ -105,9 +108,51 @@ class FamilyView(View):
     centre_id: UUID
     region: str
     lives_in: str
+    registered_on: date
+    recorded_at: datetime
+
+
+class FamilyOutline(_Family):
+    """A family without its people: what the work needs, and nothing of who they are."""
+
+    members: list[MemberOutline]
+
+
+class FamilyView(_Family):
+    """A family, as those see it day by day who look after it."""
+
+    members: list[MemberView]
+    sealed: list[str] = Field(description="Further fields that are kept; a disclosure shows them.")
+
+
+AnyMemberView = MemberView | MemberOutline
+AnyFamilyView = FamilyView | FamilyOutline
+"""Which of them depends on who asks."""
+
+
+class Disclose(Form):
+    """What is sealed is to be read in clear."""
+
+    purpose: Purpose = Field(description="Why. It is written down with who asked and when, and kept.")
+
+
+class MemberDisclosure(View):
+    """A person of a family, in clear."""
+
+    id: UUID
+    full_name: str | None
+    born_on: date | None
+    iin: str | None
+    relation: str
+    categories: list[str]
+
+
+class FamilyDisclosure(View):
+    """What is sealed of a family and its people, in clear."""
+
+    id: UUID
     address: str | None
     referred_by: str | None
     categories: list[str]
-    registered_on: date
-    recorded_at: datetime
-    members: list[MemberView]
+    members: list[MemberDisclosure]
+    reasons: list[str] = Field(description="Why its status was changed, where somebody said so.")

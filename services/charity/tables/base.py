@@ -12,6 +12,7 @@ from shared.ids import new_id
 from shared.journal import remember_journal
 from shared.messaging.tables import remember_messages
 from shared.rows import TableRow
+from shared.sealed import sealed
 
 
 class Base(TableRow):
@@ -55,6 +56,6 @@ class StatusChange(Base, table=True):
     was: str | None = None
     status: str
     on: date = Field(sa_column=Column("on", Date, nullable=False))
-    reason: str | None = None
+    reason: bytes | None = sealed()
     changed_by: str
     changed_at: datetime = an_instant()

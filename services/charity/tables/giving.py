@@ -20,6 +20,7 @@ from sqlmodel import Field
 from services.charity import domain
 from services.charity.tables.base import Base, an_amount, an_id, an_instant, json, some_bytes
 from shared.refused_as import refused_as
+from shared.sealed import sealed
 
 
 class Campaign(Base, table=True):
@@ -79,7 +80,7 @@ class Donation(Base, table=True):
     refunded_minor: int = Field(default=0, sa_column=Column(BigInteger, nullable=False))
     goods: list[dict[str, Any]] | None = Field(default=None, sa_column=Column(JSONB))
     anonymous: bool
-    donor: bytes | None = some_bytes()
+    donor: bytes | None = sealed()
     external_ref: str | None = None
     occurred_on: date
     receipt_year: int = Field(sa_column=Column(SmallInteger, nullable=False))
@@ -100,7 +101,7 @@ class Refund(Base, table=True):
     centre_id: UUID
     region: str
     amount_minor: int = an_amount()
-    reason: str
+    reason: bytes | None = sealed()
     occurred_on: date
     made_from: bytes | None = some_bytes()
     recorded_by: str

@@ -3,20 +3,21 @@
 from datetime import date, datetime
 from uuid import UUID
 
-from sqlalchemy import CheckConstraint, Column, Index, LargeBinary, Sequence, text
+from sqlalchemy import CheckConstraint, Index, Sequence, text
 from sqlmodel import Field
 
 from services.charity import domain
-from services.charity.tables.base import Base, an_amount, an_id, an_instant, json, some_bytes
+from services.charity.tables.base import Base, an_amount, an_id, an_instant, some_bytes
 from shared.database import NUMBERS_AT_ONCE
 from shared.refused_as import refused_as
+from shared.sealed import sealed
 
 family_numbers = Sequence("family_number", start=1001, increment=NUMBERS_AT_ONCE, metadata=Base.metadata)
 """The short numbers that people read to each other."""
 
 
 class Family(Base, table=True):
-    """A family in need. Where it lives and who sent it is sealed."""
+    """A family in need. Where it lives, who sent it and what burdens it is sealed."""
 
     __table_args__ = (
         CheckConstraint("status IN ('draft', 'verified', 'archived')", name="family_status"),
@@ -30,9 +31,9 @@ class Family(Base, table=True):
     centre_id: UUID
     region: str
     lives_in: str
-    address: bytes | None = some_bytes()
-    referred_by: bytes | None = some_bytes()
-    categories: list[str] = json()
+    address: bytes | None = sealed()
+    referred_by: bytes | None = sealed()
+    categories: bytes | None = sealed()
     registered_on: date
     made_from: bytes | None = some_bytes()
     recorded_by: str
@@ -51,12 +52,12 @@ class Member(Base, table=True):
     id: UUID = an_id()
     version: int = 1
     family_id: UUID = Field(foreign_key="family.id", index=True)
-    full_name: bytes = Field(sa_column=Column(LargeBinary, nullable=False))
-    born_on: bytes = Field(sa_column=Column(LargeBinary, nullable=False))
-    iin: bytes | None = some_bytes()
+    full_name: bytes | None = sealed()
+    born_on: bytes | None = sealed()
+    iin: bytes | None = sealed()
     iin_index: bytes | None = some_bytes()
     relation: str
-    categories: list[str] = json()
+    categories: bytes | None = sealed()
     from_on: date | None = None
     until_on: date | None = None
 
@@ -84,12 +85,12 @@ class Delivery(Base, table=True):
     region: str
     kind: str
     value_minor: int = an_amount()
-    description: str | None = None
+    description: bytes | None = sealed()
     event_id: UUID | None = None
     occurred_on: date
-    snapshot: bytes = Field(sa_column=Column(LargeBinary, nullable=False))
+    snapshot: bytes | None = sealed()
     voided_on: date | None = None
-    void_reason: str | None = None
+    void_reason: bytes | None = sealed()
     made_from: bytes | None = some_bytes()
     recorded_by: str
     recorded_at: datetime = an_instant()

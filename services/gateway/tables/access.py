@@ -16,11 +16,12 @@ from services.gateway.domain import access as domain
 from services.gateway.tables.base import Base
 from shared.ids import new_id
 from shared.refused_as import refused_as
+from shared.sealed import sealed
 
 _INSTANT: Any = DateTime(timezone=True)
 
 
-def _sealed(*, needed: bool = False) -> Any:
+def _hash(*, needed: bool = False) -> Any:
     return Column(LargeBinary, nullable=not needed)
 
 
@@ -49,10 +50,10 @@ class Account(Base, table=True):
     version: int = 1
     status: str = "active"
     """`pending` has signed in elsewhere and has no rights yet; `revoked` never comes in again."""
-    name: bytes = Field(sa_column=_sealed(needed=True))
+    name: bytes = sealed(optional=False)
     language: str = "kk"
-    login: bytes | None = Field(default=None, sa_column=_sealed())
-    login_index: bytes | None = Field(default=None, sa_column=_sealed())
+    login: bytes | None = sealed()
+    login_index: bytes | None = Field(default=None, sa_column=_hash())
     password: str | None = None
     """Argon2id, with its parameters and salt."""
     issuer: str | None = None
@@ -91,7 +92,7 @@ class Session(Base, table=True):
 
     id: UUID = Field(default_factory=new_id, primary_key=True)
     version: int = 1
-    secret: bytes = Field(sa_column=_sealed(needed=True))
+    secret: bytes = Field(sa_column=_hash(needed=True))
     account_id: UUID = Field(foreign_key="account.id")
     agent: str
     """What the browser calls itself, shortened, so that its owner recognises it."""
@@ -114,7 +115,7 @@ class ApiKey(Base, table=True):
     version: int = 1
     key_id: str
     """The part of the key that may be shown: people and logs tell keys apart by it."""
-    secret: bytes = Field(sa_column=_sealed(needed=True))
+    secret: bytes = Field(sa_column=_hash(needed=True))
     name: str
     permissions: list[str] = Field(sa_column=Column(JSONB, nullable=False))
     centres: list[str] | None = Field(default=None, sa_column=_list())
@@ -139,8 +140,8 @@ class Invitation(Base, table=True):
 
     id: UUID = Field(default_factory=new_id, primary_key=True)
     version: int = 1
-    secret: bytes = Field(sa_column=_sealed(needed=True))
-    for_whom: bytes = Field(sa_column=_sealed(needed=True))
+    secret: bytes = Field(sa_column=_hash(needed=True))
+    for_whom: bytes = sealed(optional=False)
     """A note of who was invited, for those who look through the invitations."""
     account_id: UUID | None = Field(default=None, foreign_key="account.id")
     """Whose password it renews; None makes an account."""

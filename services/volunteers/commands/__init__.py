@@ -4,6 +4,7 @@ from services.volunteers.commands.assignments import end_assignment, make_assign
 from services.volunteers.commands.centres import change_centre, close_centre, open_centre
 from services.volunteers.commands.declarations import declare_volunteers
 from services.volunteers.commands.hours import credit_due_hours, earn_hours
+from services.volunteers.commands.personal import disclose_volunteer
 from services.volunteers.commands.volunteers import change_status, register_volunteer
 
 __all__ = [
@@ -12,6 +13,7 @@ __all__ = [
     "close_centre",
     "credit_due_hours",
     "declare_volunteers",
+    "disclose_volunteer",
     "earn_hours",
     "end_assignment",
     "make_assignment",

@@ -23,6 +23,7 @@ from shared.contracts.volunteers import (
     VolunteerResumed,
 )
 from shared.database import Transaction
+from shared.errors import AlreadyExists
 from shared.ids import new_id
 from shared.people import folded, sort_key
 from shared.sealed import Seal
@@ -48,8 +49,10 @@ async def register_volunteer(
         AlreadyRegistered (at commit): someone has this IIN, phone or email.
         AlreadyExists: another volunteer has this id.
     """
-    said = {"full_name": form.full_name, "born_on": form.born_on, "centre_id": form.centre_id}
+    said = {"full_name": form.full_name, "centre_id": form.centre_id}
     if known := await made_before(tx, Volunteer, form.id, **said):
+        if seal.text(known, "born_on") != form.born_on.isoformat():
+            raise AlreadyExists
         return known, False
     applied_on = form.applied_on or civil_day(now)
     domain.require_plausible_birth_day(form.born_on, day=applied_on)
@@ -59,12 +62,11 @@ async def register_volunteer(
     centre = await working_centre(tx, form.centre_id, on=applied_on)
 
     volunteer_id = form.id or new_id()
-    found_again: dict[str, Any] = {}
-    for name in ("iin", "phone", "email"):
-        value: str | None = getattr(form, name)
-        if value is not None:
-            found_again[name] = _sealed(seal, value, name, volunteer_id)
-            found_again[f"{name}_index"] = seal.index(value, place=f"volunteer.{name}")
+    found_again = {
+        f"{name}_index": seal.index(value, place=f"volunteer.{name}")
+        for name, value in (("iin", form.iin), ("phone", form.phone), ("email", form.email))
+        if value is not None
+    }
     volunteer = Volunteer(
         id=volunteer_id,
         number=await tx.number(volunteer_numbers),
@@ -72,18 +74,26 @@ async def register_volunteer(
         sort_key=sort_key(form.full_name),
         name_folded=folded(form.full_name),
         language=form.language,
-        born_on=form.born_on,
+        born_in=f"{form.born_on:%Y-%m}",
         centre_id=centre.id,
         region=centre.region,
         directions=form.directions,
         skills=form.skills,
         languages_spoken=form.languages_spoken,
-        affiliation=form.affiliation,
-        emergency_contact=_sealed(seal, form.emergency_contact, "emergency_contact", volunteer_id),
         applied_on=applied_on,
         status_on=applied_on,
         registered_at=now,
         **found_again,
+        **seal.fields(
+            Volunteer,
+            volunteer_id,
+            born_on=form.born_on.isoformat(),
+            iin=form.iin,
+            phone=form.phone,
+            email=form.email,
+            affiliation=form.affiliation,
+            emergency_contact=form.emergency_contact,
+        ),
     )
     consent_id = new_id()
     consent = Consent(
@@ -93,19 +103,19 @@ async def register_volunteer(
         given_on=form.consent.given_on,
         how=form.consent.how,
         by=form.consent.by,
-        by_name=_sealed(seal, form.consent.by_name, "by_name", consent_id, table="consent"),
         recorded_by=by.id,
         recorded_at=now,
+        **seal.fields(Consent, consent_id, by_name=form.consent.by_name),
     )
     tx.insert(volunteer)
     tx.insert(consent)
-    tx.insert(_change(volunteer, None, None, by, now))
+    tx.insert(_change(volunteer, None, None, by, now, seal))
     tx.announce(VolunteerRegistered(**_fact(volunteer, None)), at=now, version=volunteer.version)
     return volunteer, True
 
 
 async def change_status(
-    tx: Transaction, volunteer_id: UUID, action: str, form: Decide, *, by: Principal, now: datetime
+    tx: Transaction, volunteer_id: UUID, action: str, form: Decide, *, by: Principal, seal: Seal, now: datetime
 ) -> Volunteer:
     """Approve, reject, activate, pause, resume or see off a volunteer (`domain.TRANSITIONS`), and announce it.
 
@@ -121,24 +131,24 @@ async def change_status(
     domain.require_in_order(decided_on, after=volunteer.status_on)
     was, volunteer.status, volunteer.status_on = volunteer.status, after, decided_on
     tx.update(volunteer)
-    tx.insert(_change(volunteer, was, form.reason, by, now))
+    tx.insert(_change(volunteer, was, form.reason, by, now, seal))
     tx.announce(FACTS[action](**_fact(volunteer, was)), at=now, version=volunteer.version)
     return volunteer
 
 
-def _sealed(seal: Seal, text: str | None, field: str, row: UUID, *, table: str = "volunteer") -> bytes | None:
-    return None if text is None else seal.close(text, place=f"{table}.{field}", row=row)
-
-
-def _change(volunteer: Volunteer, was: str | None, reason: str | None, by: Principal, now: datetime) -> StatusChange:
+def _change(
+    volunteer: Volunteer, was: str | None, reason: str | None, by: Principal, now: datetime, seal: Seal
+) -> StatusChange:
+    change_id = new_id()
     return StatusChange(
+        id=change_id,
         volunteer_id=volunteer.id,
         was=was,
         status=volunteer.status,
         on=volunteer.status_on,
-        reason=reason,
         changed_by=by.id,
         changed_at=now,
+        **seal.fields(StatusChange, change_id, reason=reason),
     )
 
 
@@ -150,7 +160,7 @@ def _fact(volunteer: Volunteer, was: str | None) -> dict[str, Any]:
         "was": was,
         "status": volunteer.status,
         "directions": volunteer.directions,
-        "born_in": f"{volunteer.born_on:%Y-%m}",
+        "born_in": volunteer.born_in,
         "consent": True,
         "on": volunteer.status_on,
     }

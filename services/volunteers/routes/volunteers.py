@@ -4,7 +4,6 @@ from collections.abc import Callable
 from typing import Any, Literal
 from uuid import UUID
 
-from asyncpg import Record
 from fastapi import APIRouter, Request, Response, status
 
 from services.volunteers import commands, queries
@@ -20,18 +19,28 @@ from services.volunteers.domain import (
     StatusDoesNotAllow,
     VolunteerNotFound,
 )
-from services.volunteers.schemas import Decide, DecideRow, RegisterVolunteer, SearchVolunteers, Status, VolunteerView
+from services.volunteers.routes import views
+from services.volunteers.schemas import (
+    AnyVolunteerView,
+    Decide,
+    DecideRow,
+    Disclose,
+    RegisterVolunteer,
+    SearchVolunteers,
+    Status,
+    VolunteerDisclosure,
+)
 from services.volunteers.tables import Centre, Volunteer
 from shared import batches
 from shared.access.doors import Caller, permits
 from shared.access.permissions import Permission
+from shared.access.principal import Principal
 from shared.batches import Batch, BatchAnswer, Repeated
 from shared.clock import Now
 from shared.errors import AlreadyExists
 from shared.paging import AskedPage, InvalidCursor, Page
-from shared.people import masked_iin
 from shared.problems import refusals
-from shared.requests import Sealing, Tx
+from shared.requests import Sealing, Tx, never_remembered
 from shared.requests import router as _router
 from shared.sealed import Seal
 
@@ -48,19 +57,17 @@ _REGISTERING = (
 )
 
 
-def view(volunteer: Volunteer | Record, seal: Seal) -> VolunteerView:
-    """A volunteer as staff see them: contacts opened, the IIN masked."""
-    values = dict(volunteer.__dict__) if isinstance(volunteer, Volunteer) else dict(volunteer)
-    for name in ("iin", "phone", "email"):
-        if values[name] is not None:
-            values[name] = seal.open_text(values[name], place=f"volunteer.{name}", row=values["id"])
-    if values["iin"] is not None:
-        values["iin"] = masked_iin(values["iin"])
-    return VolunteerView.model_validate(values)
+def view(volunteer: Volunteer, caller: Principal, seal: Seal) -> AnyVolunteerView:
+    """A volunteer as this caller may see them: in clear the person themselves, masked those who look after them."""
+    if caller.volunteer_id == volunteer.id:
+        return views.own(volunteer, seal)
+    if caller.may(Permission.READ_PERSONAL_DATA):
+        return views.masked(volunteer, seal)
+    return views.outline(volunteer)
 
 
-def _sort_key(volunteer: Record) -> list[str]:
-    return [volunteer["sort_key"], str(volunteer["id"])]
+def _sort_key(volunteer: Volunteer) -> list[str]:
+    return [volunteer.sort_key, str(volunteer.id)]
 
 
 @router.post(
@@ -71,12 +78,12 @@ def _sort_key(volunteer: Record) -> list[str]:
 )
 async def register_volunteer(
     form: RegisterVolunteer, response: Response, tx: Tx, seal: Sealing, caller: Caller, now: Now
-) -> VolunteerView:
+) -> AnyVolunteerView:
     """Register as a volunteer."""
     volunteer, new = await commands.register_volunteer(tx, form, by=caller, seal=seal, now=now)
     response.status_code = status.HTTP_201_CREATED if new else status.HTTP_200_OK
     response.headers["Location"] = f"/v1/volunteers/{volunteer.id}"
-    return view(volunteer, seal)
+    return view(volunteer, caller, seal)
 
 
 @router.post(
@@ -102,35 +109,51 @@ async def register_volunteers(
 
 
 @router.post("/searches", responses=refusals(InvalidCursor), dependencies=[permits(Permission.READ_VOLUNTEERS)])
-async def search_volunteers(form: SearchVolunteers, request: Request, tx: Tx, seal: Sealing) -> Page[VolunteerView]:
-    """Find volunteers by the beginnings of a name's words, in any script people type, or by phone, IIN, number, …"""
+async def search_volunteers(
+    form: SearchVolunteers, request: Request, tx: Tx, seal: Sealing, caller: Caller
+) -> Page[AnyVolunteerView]:
+    """Find volunteers by the beginnings of a name's words, in any script people type, or by phone, IIN, email, …"""
     cursors, purpose = request.app.state.cursors, f"search {form.model_dump_json(exclude={'cursor', 'limit'})}"
     after = cursors.decode(form.cursor, of=purpose) if form.cursor else None
     rows = await queries.find_volunteers(tx, form, after=after, fetch=form.limit + 1, seal=seal)
     following = cursors.encode(_sort_key(rows[form.limit - 1]), of=purpose) if len(rows) > form.limit else None
-    return Page(items=[view(row, seal) for row in rows[: form.limit]], next=following)
+    return Page(items=[view(row, caller, seal) for row in rows[: form.limit]], next=following)
 
 
 @router.get("", dependencies=[permits(Permission.READ_VOLUNTEERS)])
 async def list_volunteers(
-    tx: Tx, page: AskedPage, seal: Sealing, status: Status | None = None, centre_id: UUID | None = None
-) -> Page[VolunteerView]:
+    tx: Tx, page: AskedPage, seal: Sealing, caller: Caller, status: Status | None = None, centre_id: UUID | None = None
+) -> Page[AnyVolunteerView]:
     """Volunteers in Kazakh alphabetical order."""
     form = SearchVolunteers(status=status, centre_id=centre_id)
     rows = await queries.find_volunteers(tx, form, after=page.after, fetch=page.fetch, seal=seal)
     chosen = page.page(rows, _sort_key)
-    return Page(items=[view(row, seal) for row in chosen.items], next=chosen.next)
+    return Page(items=[view(row, caller, seal) for row in chosen.items], next=chosen.next)
 
 
 @router.get(
     "/{volunteer_id}", responses=refusals(VolunteerNotFound), dependencies=[permits(Permission.READ_VOLUNTEERS)]
 )
-async def read_volunteer(volunteer_id: UUID, tx: Tx, seal: Sealing) -> VolunteerView:
+async def read_volunteer(volunteer_id: UUID, tx: Tx, seal: Sealing, caller: Caller) -> AnyVolunteerView:
     """One volunteer."""
     volunteer = await tx.get(Volunteer, volunteer_id)
     if volunteer is None:
         raise VolunteerNotFound
-    return view(volunteer, seal)
+    return view(volunteer, caller, seal)
+
+
+@router.post(
+    "/{volunteer_id}/disclosures",
+    responses=refusals(VolunteerNotFound),
+    dependencies=[permits(Permission.READ_PERSONAL_DATA)],
+)
+@never_remembered
+async def disclose_volunteer(
+    volunteer_id: UUID, form: Disclose, tx: Tx, seal: Sealing, caller: Caller, now: Now
+) -> VolunteerDisclosure:
+    """Read in clear what is sealed of a volunteer, for a purpose that is written in the journal."""
+    volunteer, reasons = await commands.disclose_volunteer(tx, volunteer_id, form, by=caller, now=now)
+    return views.disclosed(volunteer, reasons, seal)
 
 
 def _add_decision(
@@ -142,12 +165,14 @@ def _add_decision(
 
     async def decide(
         volunteer_id: UUID, form: Decide, tx: Tx, seal: Sealing, caller: Caller, now: Now
-    ) -> VolunteerView:
-        return view(await commands.change_status(tx, volunteer_id, action, form, by=caller, now=now), seal)
+    ) -> AnyVolunteerView:
+        volunteer = await commands.change_status(tx, volunteer_id, action, form, by=caller, seal=seal, now=now)
+        return view(volunteer, caller, seal)
 
-    async def decide_many(batch: Batch[DecideRow], tx: Tx, caller: Caller, now: Now) -> Response:
+    async def decide_many(batch: Batch[DecideRow], tx: Tx, seal: Sealing, caller: Caller, now: Now) -> Response:
         async def decide_one(row: DecideRow) -> UUID:
-            return (await commands.change_status(tx, row.volunteer_id, action, row, by=caller, now=now)).id
+            volunteer_id = row.volunteer_id
+            return (await commands.change_status(tx, volunteer_id, action, row, by=caller, seal=seal, now=now)).id
 
         return await batches.run(
             tx,
@@ -172,7 +197,7 @@ def _route(
         name=name,
         summary=says,
         status_code=207 if many else 200,
-        response_model=BatchAnswer if many else VolunteerView,
+        response_model=BatchAnswer if many else AnyVolunteerView,
         responses={} if many else refusals(VolunteerNotFound, StatusDoesNotAllow, DecidedBeforeApplied),
         dependencies=[permits(Permission.WRITE_VOLUNTEERS)],
     )
