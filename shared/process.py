@@ -11,6 +11,7 @@ from typing import Any
 
 import alembic.command
 import alembic.config
+import orjson
 import uvloop
 from alembic.script import ScriptDirectory
 from fastapi import FastAPI
@@ -26,6 +27,7 @@ from shared.messaging.connection import Bus
 from shared.messaging.consumer import Consumer
 from shared.messaging.relay import Relay, hint_subject
 from shared.paging import Cursors
+from shared.resealing import counts, reseal
 from shared.sealed import Seal
 from shared.server import Server
 from shared.settings import Settings
@@ -161,7 +163,7 @@ class Process:
     # --- running ----------------------------------------------------------------------------------------------------
 
     def main(self, application: Callable[[], ASGIApp], arguments: Sequence[str] = ()) -> None:
-        """`python -m services.<name> [api|relay|consume|worker|migrate|audit|redrive]`; none runs the first three.
+        """`python -m services.<name> [api|relay|consume|worker|<command>]`; none runs the first three.
 
         `worker` is relay and consume in one process.
         """
@@ -169,6 +171,10 @@ class Process:
         match list(arguments):
             case ["migrate"]:
                 self.migrate()
+            case ["reseal"]:
+                uvloop.run(self._reseal())
+            case ["seals"]:
+                uvloop.run(self._seals())
             case ["audit"]:
                 uvloop.run(self._once(self._audit))
             case ["parked"]:
@@ -182,7 +188,7 @@ class Process:
             case [part] if part in PARTS:
                 uvloop.run(self._serve(application, (part,)))
             case _:
-                words = "|".join((*PARTS, "worker", "migrate", "audit", "redrive"))
+                words = "|".join((*PARTS, "worker", "migrate", "audit", "redrive", "parked", "reseal", "seals"))
                 sys.exit(f"usage: python -m services.{self.service} [{words}]")
 
     async def _serve(self, application: Callable[[], ASGIApp], parts: tuple[str, ...]) -> None:
@@ -245,6 +251,16 @@ class Process:
         )
         config.set_main_option("script_location", str(self._migrations).replace("%", "%%"))
         alembic.command.upgrade(config, "head")
+
+    async def _reseal(self) -> None:
+        async with self.resources():
+            seal = Seal(self.settings.keys_dir)
+            done = await reseal(self.database, seal, report=lambda line: print(f"{self.service}: {line}", flush=True))
+            print(f"{self.service}: {done} rows were sealed anew")
+
+    async def _seals(self) -> None:
+        async with self.resources():
+            print(orjson.dumps(await counts(self.database)).decode())
 
     async def _once(self, work: Callable[[], Awaitable[None]]) -> None:
         async with self.resources():

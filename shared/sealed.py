@@ -99,6 +99,11 @@ class Seal:
         kid = self.current.encode()
         return bytes([len(kid)]) + kid
 
+    @property
+    def kids(self) -> list[str]:
+        """The keys of the ring, the oldest first."""
+        return list(self._keys)
+
     def _follow(self) -> None:
         if self._file.stat().st_mtime_ns != self._read_as_of:
             self._read()

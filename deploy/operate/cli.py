@@ -41,6 +41,8 @@ messages = typer.Typer(
 projection = typer.Typer(help="The dashboard's read model.", no_args_is_help=True)
 app.add_typer(messages, name="messages")
 app.add_typer(projection, name="projection")
+keys = typer.Typer(help="The keys with which personal data is sealed.", no_args_is_help=True)
+app.add_typer(keys, name="keys")
 
 console = Console()
 
@@ -113,6 +115,36 @@ def rebuild(data_dir: DataDir = None) -> None:
     _tell(data_dir, "gateway", "rebuild")
 
 
+@keys.command("list")
+def list_keys(data_dir: DataDir = None, as_json: Json = False) -> None:
+    """Show the keys, and how many values are sealed with each."""
+    from deploy.operate import keys as keys_
+
+    ring = keys_.look(_running(data_dir))
+    if as_json:
+        typer.echo(ring.model_dump_json(indent=1))
+        return
+    for kid, number in ring.values.items():
+        console.print(f"{kid}  {number:>9,} values{'  (current)' if kid == ring.current else ''}", highlight=False)
+
+
+@keys.command()
+def rotate(data_dir: DataDir = None) -> None:
+    """Seal everything with a new key, while the services go on. Stopped in the middle, it goes on when run again."""
+    from deploy.operate import keys as keys_
+
+    keys_.rotate(_running(data_dir), console)
+
+
+@keys.command()
+def retire(data_dir: DataDir = None) -> None:
+    """Forget the old keys. Refused while anything is sealed with one of them."""
+    from deploy.operate import keys as keys_
+
+    gone = keys_.retire(_running(data_dir))
+    console.print(f"Forgotten: {', '.join(gone)}" if gone else "There is only the current key.")
+
+
 def main() -> None:
     """Run the command; what cannot be done is one sentence and exit status 1."""
     try:
@@ -142,13 +174,23 @@ def _existing(data_dir: Path | None) -> Installation:
     return Installation(folder)
 
 
-def _tell(data_dir: Path | None, service: str | None, *words: str) -> None:
-    """Run a command of one service or of all, with their settings here; its output is ours."""
+def _running(data_dir: Path | None) -> Installation:
+    """Open an installation whose databases answer.
+
+    Raises:
+        CannotRun: it is not running.
+    """
     installation = _existing(data_dir)
-    if service not in {None, *SERVICES}:
-        raise CannotRun(f"There is no service {service}. The services are {', '.join(SERVICES)}.")
     if not places.is_running(installation.data_dir):
         raise CannotRun(f"Asar is not running on {installation.data_dir}. Start it with `asar up`.")
+    return installation
+
+
+def _tell(data_dir: Path | None, service: str | None, *words: str) -> None:
+    """Run a command of one service or of all, with their settings here; its output is ours."""
+    if service not in {None, *SERVICES}:
+        raise CannotRun(f"There is no service {service}. The services are {', '.join(SERVICES)}.")
+    installation = _running(data_dir)
     statuses = [
         subprocess.run(
             installation.command(name, *words), env=installation.environment(name), cwd=CODE, check=False
