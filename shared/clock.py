@@ -19,4 +19,9 @@ def civil_day(instant: datetime) -> date:
     return instant.astimezone(CIVIL_ZONE).date()
 
 
-Now = Annotated[datetime, Depends(now)]
+async def _now() -> datetime:
+    # `async`, or FastAPI asks a thread for the time.
+    return now()
+
+
+Now = Annotated[datetime, Depends(_now)]
