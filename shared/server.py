@@ -177,6 +177,8 @@ class Server(uvicorn.Server):
     """uvicorn that lets long streams end before it waits for requests to finish."""
 
     def __init__(self, app: ASGIApp, settings: Settings) -> None:
+        # An application behind other servers says whose word about addresses it takes.
+        trusted: str = getattr(app, "trusted_proxies", "")
         super().__init__(
             uvicorn.Config(
                 app,
@@ -191,8 +193,9 @@ class Server(uvicorn.Server):
                 date_header=False,
                 # An application at the network's edge says what goes with whatever is sent.
                 headers=list(getattr(app, "headers", ())),
-                # Or whoever is on this machine could say that a request comes from elsewhere.
-                proxy_headers=False,
+                # Else whoever is on this machine could say that a request comes from elsewhere.
+                proxy_headers=bool(trusted),
+                forwarded_allow_ips=trusted,
                 timeout_graceful_shutdown=GRACE_S,
                 timeout_keep_alive=75,
             )

@@ -12,6 +12,8 @@ import uvloop
 from fastapi import FastAPI
 from starlette.types import ASGIApp
 
+from services.gateway.authentication import Authentication
+from services.gateway.commands import throttle
 from services.gateway.consumers import consumer
 from services.gateway.door import Door
 from services.gateway.generations import Generations, durable_of, opened
@@ -22,11 +24,13 @@ from services.gateway.routes import ROUTERS
 from services.gateway.settings import GatewaySettings
 from services.gateway.states import States
 from services.gateway.tables import Base
+from shared import clock
 from shared.access.token import Signer
-from shared.database import CONNECTION_LOST, Database, DatabaseUnavailable
+from shared.database import CONNECTION_LOST, Database, DatabaseUnavailable, Transaction
 from shared.process import Process
 
 REBUILD_DEADLINE_S = 3600.0
+THROTTLE_FORGETS_EVERY_S = 600.0
 
 
 class GatewayProcess(Process):
@@ -40,6 +44,7 @@ class GatewayProcess(Process):
             migrations=Path(__file__).with_name("migrations"),
             consumer=consumer,
             publishes=False,
+            jobs={THROTTLE_FORGETS_EVERY_S: _forget_failed_sign_ins},
         )
         self.generations = Generations(settings, self.database, consumer)
         self.states = States(self.generations)
@@ -51,6 +56,7 @@ class GatewayProcess(Process):
             "charity": settings.charity_url,
         }
         self.proxy = Proxy(self.urls, Signer(settings.keys_dir))
+        self.authentication = Authentication(self.database, settings.environment)
         self.closing = asyncio.Event()
 
     @contextlib.asynccontextmanager
@@ -109,6 +115,9 @@ class Gateway:
         app.state.service_urls = process.urls
         app.state.closing = process.closing
         app.state.organisation_name = self.settings.organisation_name
+        app.state.environment = self.settings.environment
+        app.state.authentication = process.authentication
+        app.state.links = f"{self.settings.public_url.rstrip('/')}/enrolment/"
         return app
 
     def application(self) -> ASGIApp:
@@ -117,7 +126,9 @@ class Gateway:
             self.process.live,
             self.process.proxy,
             self.limits,
+            self.process.authentication,
             open_doors=self.settings.open_doors,
+            trusted_proxies=self.settings.trusted_proxies,
             end_streams=self.process.end_streams,
         )
 
@@ -139,3 +150,7 @@ class Gateway:
                     raise SystemExit("It is not done after an hour. Is the gateway running? See its log.")
                 await asyncio.sleep(0.2)
             print(f"Read model {number} is in use.")
+
+
+async def _forget_failed_sign_ins(tx: Transaction) -> int:
+    return await throttle.forget(tx, now=clock.now())

@@ -5,14 +5,16 @@ from dataclasses import dataclass
 
 from starlette.types import ASGIApp, Receive, Scope, Send
 
+from services.gateway.authentication import ANYBODY, Authentication, CredentialsRefused, Known
+from services.gateway.credentials import COOKIE, NO_COOKIE
 from services.gateway.headers import GUARDS, with_headers
 from services.gateway.limits import Limits, TooManyStreams, Visit
 from services.gateway.live import Live
 from services.gateway.proxy import JOURNAL, OWNERS, Proxy, owner_of
 from shared import languages
 from shared.access.permissions import Role
-from shared.access.principal import ANYONE, person
-from shared.errors import TooMany
+from shared.access.principal import person
+from shared.errors import Refusal
 from shared.problems import BodyLimit, headers_of, problem_of, respond
 from shared.process import BODY_BYTES_MAX
 from shared.telemetry import Observed
@@ -42,19 +44,25 @@ class Door:
         live: Live,
         proxy: Proxy,
         limits: Limits,
+        authentication: Authentication,
         *,
         open_doors: bool,
+        trusted_proxies: str,
         end_streams: Callable[[], Awaitable[None]],
     ) -> None:
-        """`end_streams` is what the server calls before it waits for requests to finish."""
+        """`end_streams` is what the server calls before it waits for requests to finish.
+
+        `trusted_proxies` are those whose word it takes for where a request comes from.
+        """
+        self.trusted_proxies = trusted_proxies
         self.end_streams = end_streams
         self._app = app
         self._live = live
         self._proxy = proxy
         self._limits = limits
         self._forwarding = Observed(BodyLimit(self._forward, bytes_max=BODY_BYTES_MAX))
-        # Until people can sign in, either everybody is the administrator (one's own machine) or nobody is anyone.
-        self._principal = ADMINISTRATOR if open_doors else ANYONE
+        self._authentication = authentication
+        self._nobody = Known(ADMINISTRATOR) if open_doors else ANYBODY
 
     async def __call__(self, scope: Scope, receive: Receive, send: Send) -> None:
         if scope["type"] != "http":
@@ -64,13 +72,21 @@ class Door:
             await self._open(scope, receive, send)
 
     async def _open(self, scope: Scope, receive: Receive, send: Send) -> None:
-        principal = self._principal
-        visit = self._limits.visit(principal, scope)
-        # Nobody outside may say who they are inside.
-        scope["state"] = {**scope.get("state", {}), "principal": principal, "visit": visit}
+        known: Known = self._nobody
+        refusal: Refusal | None = None
         try:
-            if visit.refusal is not None:
-                await _refuse(visit.refusal, visit, scope, receive, send)
+            known = await self._authentication.known(scope)
+            known = self._nobody if known is ANYBODY else known
+        except Refusal as reason:
+            refusal = reason
+        # Who is refused is counted as well, by their address.
+        visit = self._limits.visit(known.principal, scope)
+        # Nobody outside may say who they are inside.
+        scope["state"] = {**scope.get("state", {}), "known": known, "principal": known.principal, "visit": visit}
+        try:
+            refusal = visit.refusal or refusal
+            if refusal is not None:
+                await _refuse(refusal, visit, scope, receive, send)
             else:
                 await self._answer(visit, scope, receive, send)
         finally:
@@ -96,9 +112,14 @@ class Door:
         _, _, noun, *deeper = scope["path"].split("/")
         owner = owner_of(noun, deeper)
         assert owner is not None  # noqa: S101  # the door has asked
-        await self._proxy.forward(owner, self._principal, scope, receive, send)
+        await self._proxy.forward(owner, scope["state"]["principal"], scope, receive, send)
 
 
-async def _refuse(refusal: TooMany, visit: Visit, scope: Scope, receive: Receive, send: Send) -> None:
+async def _refuse(refusal: Refusal, visit: Visit, scope: Scope, receive: Receive, send: Send) -> None:
     answer = respond(problem_of(refusal), headers_of(refusal))
+    if isinstance(refusal, CredentialsRefused):
+        answer.headers["WWW-Authenticate"] = 'Bearer error="invalid_token"'
+        if any(name == b"cookie" and COOKIE.encode() in value for name, value in scope["headers"]):
+            # Or the browser would go on showing it, and be refused, for hours.
+            answer.headers.append("Set-Cookie", NO_COOKIE)
     await answer(scope, receive, with_headers(send, visit.headers))

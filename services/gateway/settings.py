@@ -16,6 +16,14 @@ class GatewaySettings(Settings):
         description="Every caller acts as the administrator. For a machine of one's own and for the demo: "
         "until sign-in is there, it is the only way to write. Refused in production.",
     )
+    public_url: str = Field(
+        "http://127.0.0.1:8080", description="Where people find the page: what links of invitation begin with."
+    )
+    trusted_proxies: str = Field(
+        "",
+        description="Addresses or networks, with commas, of the servers in front whose X-Forwarded-For says where a "
+        "request comes from; empty believes nobody.",
+    )
     watchers_max: int = Field(20_000, ge=1, description="Live streams at the most; more are told to come back later.")
     requests_per_minute: int = Field(600, ge=1, description="Requests a minute that one person or key may make.")
     anonymous_requests_per_minute: int = Field(

@@ -20,7 +20,7 @@ def make_settings(database_url: str, nats_url: str, keys_dir: Path, **others: An
     nowhere: dict[str, Any] = {
         f"{service}_url": "http://127.0.0.1:1" for service in ("volunteers", "events", "charity")
     }
-    own: dict[str, Any] = {"log_level": "error", "port": 0, "open_doors": True, "pool_size": 5}
+    own: dict[str, Any] = {"log_level": "error", "port": 0, "pool_size": 5, "trusted_proxies": "127.0.0.1"}
     # Tests ask in a minute what a person asks in a day; those of the limits themselves set them.
     limits = ("requests_per_minute", "anonymous_requests_per_minute", "searches_per_minute", "streams_per_caller")
     ample: dict[str, Any] = dict.fromkeys(limits, 10**6)
@@ -88,4 +88,11 @@ async def gateway(
 ) -> AsyncIterator[RunningGateway]:
     """A gateway with a real web server, with the `upstream` as volunteers service and nobody as the others."""
     async with RunningGateway(shared_settings.model_copy(update={"volunteers_url": upstream.url})) as running:
+        yield running
+
+
+@pytest.fixture
+async def own_gateway(settings: GatewaySettings) -> AsyncIterator[RunningGateway]:
+    """A gateway over a database of its own, with nobody in it."""
+    async with RunningGateway(settings) as running:
         yield running

@@ -12,7 +12,11 @@ import orjson
 from starlette.types import ASGIApp, Message, Receive, Scope, Send
 
 from services.gateway.app import Gateway
+from services.gateway.commands import keys
+from services.gateway.schemas.access import MakeKey
 from services.gateway.settings import GatewaySettings
+from shared import clock
+from shared.access.permissions import Role
 from shared.server import Server
 from shared.settings import Settings
 
@@ -90,11 +94,37 @@ class RunningGateway(Listening):
         self.process = self.gateway.process
         super().__init__(self.gateway.application(), settings)
         self.client: aiohttp.ClientSession
+        self.key = self.name = ""
+        """The key with which `client` asks, and what its principal is called."""
 
     async def __aenter__(self) -> Self:
         await super().__aenter__()
-        self.client = aiohttp.ClientSession(self.url, timeout=aiohttp.ClientTimeout(DEADLINE_S), auto_decompress=True)
+        self.key = await self.make_key()
+        key_id = self.key.split("_")[2]
+        named = "SELECT 'key:' || id FROM apikey WHERE key_id = $1"
+        self.name = str(await self.process.database.pool.fetchval(named, key_id))
+        self.client = self.calling(Authorization=f"Bearer {self.key}")
         return self
+
+    def calling(self, **headers: str) -> aiohttp.ClientSession:
+        """A client of this gateway; without headers it is anyone."""
+        # Cookies are set by hand: over plain HTTP no client keeps one that is `Secure`.
+        return aiohttp.ClientSession(
+            self.url,
+            timeout=aiohttp.ClientTimeout(DEADLINE_S),
+            auto_decompress=True,
+            headers=headers,
+            cookie_jar=aiohttp.DummyCookieJar(),
+        )
+
+    async def make_key(self, role: Role | None = Role.ADMINISTRATOR, **form: Any) -> str:
+        """A key as an operator makes one on the machine itself."""
+        wanted = MakeKey(**{"name": "tests", "role": role, "centres": None} | form)
+        async with self.process.database.transaction() as tx:
+            _, text = await keys.make(
+                tx, wanted, account_id=None, by="operator", environment="development", now=clock.now()
+            )
+        return text
 
     async def __aexit__(
         self, kind: type[BaseException] | None, error: BaseException | None, trace: TracebackType | None

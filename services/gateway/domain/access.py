@@ -7,7 +7,7 @@ from itertools import pairwise
 
 from shared.access.permissions import MAY, NOT_FOR_KEYS, Permission, Role
 from shared.access.principal import Grant, Principal
-from shared.errors import Conflict, Forbidden, NotFound, RuleBroken
+from shared.errors import Conflict, Forbidden, NotFound, RuleBroken, TooMany, Unauthenticated
 
 SESSION_IDLE = timedelta(minutes=30)
 SESSION_MAX = timedelta(hours=12)
@@ -16,6 +16,9 @@ KEY_LIFE_USUAL = timedelta(days=90)
 KEYS_OVERLAP_MAX = timedelta(days=30)
 INVITATION_LIFE = timedelta(days=7)
 ADMINISTRATOR_LINK_LIFE = timedelta(minutes=30)
+SIGN_IN_WINDOW = timedelta(minutes=15)
+SIGN_IN_LIMITS = (10, 100, 50)
+"""Failures in that time: of one login from one address, of one login from anywhere, from one address of any login."""
 PASSWORD_LENGTH_MIN, PASSWORD_LENGTH_MAX = 15, 128
 """NIST SP 800-63B-4, section 3.1.1.2: fifteen where nothing else is asked for, and no rules of composition."""
 
@@ -34,6 +37,14 @@ _WORDS = re.compile(r"[^\W\d_]+")
 
 class NotKnown(NotFound):
     """There is no such account, grant, session, key or invitation."""
+
+
+class SignInRefused(Unauthenticated):
+    """There is no such login, or the password is another one."""
+
+
+class TooManySignIns(TooMany):
+    """Signing in has failed too often; wait for the seconds in Retry-After."""
 
 
 class LoginTaken(Conflict):
@@ -116,13 +127,19 @@ def require_giveable(grant: Grant, *, volunteer: bool) -> None:
     if grant.role is Role.VOLUNTEER:
         if grant.centres or grant.centres is None or grant.directions is not None:
             raise VolunteerMissing(pointer="/centres")
-    elif grant.centres is not None and not grant.centres:
+    else:
+        require_somewhere(grant)
+
+
+def require_somewhere(grant: Grant) -> None:
+    """Raises: CentresMissing."""
+    if grant.centres is not None and not grant.centres:
         raise CentresMissing(pointer="/centres")
     if grant.directions is not None and not grant.directions:
         raise CentresMissing(pointer="/directions")
 
 
-def key_grant(role: Role | None, permissions: Iterable[Permission]) -> frozenset[Permission]:
+def key_permissions(role: Role | None, permissions: Iterable[Permission]) -> frozenset[Permission]:
     """What a key is given word by word: what a role may, and what is named beside it.
 
     Raises:
@@ -162,7 +179,7 @@ def require_uncommon(password: str, *, login: str) -> None:
     """
     plain = password.lower()
     words = [word for word in _WORDS.findall(plain) if len(word) > 1]
-    guessed = {*_GUESSED_FIRST, login.lower(), *login.lower().split("@")}
+    guessed = {*_GUESSED_FIRST, *_WORDS.findall(login.lower())}
     known = bool(words) and all(_repeats(word, guessed) for word in words)
     runs = all(abs(ord(b) - ord(a)) <= 1 for a, b in pairwise(plain))
     if known or runs or not words or len(set(plain)) < 6:  # noqa: PLR2004 - letters that differ
