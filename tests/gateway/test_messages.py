@@ -100,7 +100,19 @@ async def test_after_what_nobody_knows_there_is_nothing(gateway: RunningGateway,
         assert (await answer.json(content_type=None))["code"] == "message-unknown"
 
 
-@pytest.mark.parametrize("query", ["limit=0", "limit=501", "limit=x", f"after={'x' * 65}", "stream=perhaps"])
+async def test_t12_a_page_is_no_longer_than_pages_are_however_much_is_asked_for(
+    gateway: RunningGateway, model: ReadModelUnderTest, monkeypatch: pytest.MonkeyPatch
+) -> None:
+    monkeypatch.setattr(module, "_PAGE", 3)
+    await model.tell(*(facts.donation() for _ in range(5)))
+
+    for limit in ("10", "1000000000", "9" * 40):
+        status, _, page = await gateway.get(f"/v1/messages?limit={limit}")
+        assert (status, len(page["items"])) == (200, 3)
+        assert "next" in page
+
+
+@pytest.mark.parametrize("query", ["limit=0", "limit=-1", "limit=x", f"after={'x' * 65}", "stream=perhaps"])
 async def test_what_cannot_be_read_is_a_problem(gateway: RunningGateway, query: str) -> None:
     status, headers, problem = await gateway.get(f"/v1/messages?{query}")
 

@@ -36,7 +36,7 @@ _HEARTBEAT_EVERY = 60
 async def read_messages(
     request: Request,
     after: Annotated[str | None, Query(max_length=64, description="Id of the last message you have.")] = None,
-    limit: Annotated[int, Query(ge=1, le=_PAGE)] = 100,
+    limit: Annotated[int, Query(ge=1, description=f"At most {_PAGE}; more is taken as that.")] = 100,
     stream: Annotated[bool, Query(description="The same as `Accept: text/event-stream`.")] = False,
     accept: Annotated[str, Header(include_in_schema=False)] = "*/*",
     last_event_id: Annotated[str | None, Header(max_length=64)] = None,
@@ -51,6 +51,7 @@ async def read_messages(
         events = _events(database, position, closing=request.app.state.closing)
         return StreamingResponse(events, media_type=_STREAM, headers=headers)
     position = await queries.position_of(database.pool, after)
+    limit = min(limit, _PAGE)
     rows = await queries.messages_after(database.pool, position, limit)
     body = b'{"items":[' + b",".join(row["body"].encode() for row in rows) + b"]"
     if len(rows) == limit:
