@@ -48,6 +48,16 @@ def spoken() -> Language:
 
 
 @contextmanager
+def speaking(language: Language) -> Generator[None]:
+    """Within the block, speak this language, whoever listens."""
+    before = _spoken.set(language)
+    try:
+        yield
+    finally:
+        _spoken.reset(before)
+
+
+@contextmanager
 def listening(scope: Scope) -> Generator[None]:
     """Within the block, speak the language that this request asks for."""
     accepted = next((value for name, value in scope["headers"] if name == b"accept-language"), b"")

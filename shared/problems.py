@@ -1,6 +1,6 @@
 """Refusals become problem documents (RFC 9457). The only place where a refusal meets a number."""
 
-from collections.abc import Sequence
+from collections.abc import Mapping, Sequence
 from http import HTTPStatus
 from typing import Any
 
@@ -199,7 +199,7 @@ def install(app: FastAPI) -> None:
             return respond(problem_of(MalformedRequest(_NOT_JSON)))
         media_type = request.headers.get("content-type", "").partition(";")[0].strip().lower()
         is_json = media_type == "application/json" or media_type.endswith("+json")
-        if request.method in ("POST", "PUT", "PATCH") and not is_json:
+        if any(error["loc"][0] == "body" for error in errors) and not is_json:
             return respond(problem_of(UnsupportedMediaType()))
         return respond(validation_problem(errors))
 
@@ -263,16 +263,19 @@ class BodyLimit:
     An application that is not FastAPI lets the HTTPException of `receive` pass, unless it has begun to answer.
     """
 
-    def __init__(self, app: ASGIApp, *, bytes_max: int) -> None:
+    def __init__(self, app: ASGIApp, *, bytes_max: int, larger: Mapping[str, int] | None = None) -> None:
+        """`larger`: the paths that take more, and how much."""
         self._app = app
         self._bytes_max = bytes_max
+        self._larger = larger or {}
 
     async def __call__(self, scope: Scope, receive: Receive, send: Send) -> None:
         if scope["type"] != "http":
             await self._app(scope, receive, send)
             return
+        bytes_max = self._larger.get(scope["path"], self._bytes_max)
         announced = next((value for name, value in scope["headers"] if name == b"content-length"), b"")
-        if announced.isdigit() and int(announced) > self._bytes_max:
+        if announced.isdigit() and int(announced) > bytes_max:
             await respond(problem_of(PayloadTooLarge()))(scope, receive, send)
             return
         received = 0
@@ -281,7 +284,7 @@ class BodyLimit:
             nonlocal received
             message = await receive()
             received += len(message.get("body", b""))
-            if received > self._bytes_max:
+            if received > bytes_max:
                 raise HTTPException(_TOO_LARGE)
             return message
 

@@ -4,8 +4,8 @@
 import asyncio
 import contextlib
 import sys
-from collections.abc import AsyncGenerator, Awaitable, Callable, Sequence
-from functools import lru_cache
+from collections.abc import AsyncGenerator, Awaitable, Callable, Mapping, Sequence
+from functools import cached_property, lru_cache, partial
 from pathlib import Path
 from typing import Any
 
@@ -22,6 +22,8 @@ from shared import health, languages, problems, telemetry
 from shared.access.token import Verifier
 from shared.database import CONNECTION_LOST, Database, DatabaseUnavailable, Transaction
 from shared.idempotency import KEEP_DAYS
+from shared.jobs.job import forget_expired
+from shared.jobs.worker import Kind, Worker
 from shared.messaging import audit
 from shared.messaging.connection import Bus
 from shared.messaging.consumer import Consumer
@@ -55,8 +57,13 @@ class Process:
         consumer: Consumer | None = None,
         publishes: bool = True,
         jobs: dict[float, Job] | None = None,
+        kinds: Mapping[str, Kind] | None = None,
+        larger_bodies: Mapping[str, int] | None = None,
     ) -> None:
-        """`jobs`: what to do every so many seconds."""
+        """`jobs`: what to do every so many seconds. `kinds`: the long work that callers begin (`shared.jobs`).
+
+        `larger_bodies`: the paths that take more bytes than others, and how many.
+        """
         self.service = service
         self.settings = settings
         self.database = Database(settings.database_url, metadata, pool_size=settings.pool_size)
@@ -64,8 +71,15 @@ class Process:
         self.relay = Relay(service, self.database, self.bus, replicas=settings.stream_replicas) if publishes else None
         self.consumer = consumer
         self.jobs = jobs or {}
+        self.worker = Worker(kinds, lambda: self.seal) if kinds else None
+        self._larger_bodies = larger_bodies or {}
         self._migrations = migrations
         self.running: tuple[str, ...] = ()
+
+    @cached_property
+    def seal(self) -> Seal:
+        """The key ring, read when it is first needed."""
+        return Seal(self.settings.keys_dir)
 
     # --- the web application ----------------------------------------------------------------------------------------
 
@@ -87,10 +101,10 @@ class Process:
         problems.install(app)
         app.include_router(health.router(self.service, ready=self._ready(), report=self.report))
         app.state.database = self.database
-        app.state.seal = Seal(self.settings.keys_dir)
+        app.state.seal = self.seal
         app.state.cursors = Cursors(self.settings.keys_dir)
         app.state.verifier = Verifier(self.settings.keys_dir, self.service)
-        app.add_middleware(problems.BodyLimit, bytes_max=BODY_BYTES_MAX)
+        app.add_middleware(problems.BodyLimit, bytes_max=BODY_BYTES_MAX, larger=self._larger_bodies)
         app.add_middleware(languages.Listening)
         app.add_middleware(telemetry.Observed)
         return app
@@ -209,6 +223,9 @@ class Process:
                 for every_s, job in self.jobs.items():
                     group.create_task(self._regularly(every_s, job))
                 group.create_task(self._regularly(3600.0, self._forget_answers))
+                if self.worker is not None:
+                    group.create_task(_for_ever(partial(self.worker.run, self.database)))
+                    group.create_task(self._regularly(3600.0, forget_expired))
 
     async def consume(self) -> None:
         if self.consumer is not None:

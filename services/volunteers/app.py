@@ -7,12 +7,16 @@ from fastapi import FastAPI
 
 from services.volunteers import commands
 from services.volunteers.consumers import consumer
-from services.volunteers.routes import ROUTERS
+from services.volunteers.routes import ROUTERS, imports
 from services.volunteers.tables import Base
 from shared import clock
+from shared.access.permissions import Permission
 from shared.database import Transaction
+from shared.jobs.job import Job, Page
+from shared.jobs.worker import Kind, Worked
 from shared.process import Process
 from shared.settings import Settings
+from shared.sheets.limits import FILE_BYTES_MAX
 
 HOURS_CREDITED_EVERY_S = 5.0
 
@@ -28,6 +32,8 @@ class Volunteers:
             migrations=Path(__file__).with_name("migrations"),
             consumer=consumer,
             jobs={HOURS_CREDITED_EVERY_S: _credit_due_hours},
+            kinds={commands.IMPORT: Kind(self._import_page, Permission.WRITE_VOLUNTEERS)},
+            larger_bodies={imports.router.prefix: FILE_BYTES_MAX},
         )
 
     def application(self) -> FastAPI:
@@ -35,6 +41,9 @@ class Volunteers:
         for router in ROUTERS:
             app.include_router(router)
         return app
+
+    async def _import_page(self, tx: Transaction, job: Job, page: Page) -> Worked:
+        return await commands.import_page(tx, job, page, seal=self.process.seal)
 
     def run(self, arguments: Sequence[str]) -> None:
         self.process.main(self.application, arguments)

@@ -62,6 +62,18 @@ class VolunteerNotFound(NotFound):
     """There is no such volunteer."""
 
 
+class HeadingsNotRecognised(RuleBroken):
+    """None of the first ten rows names the columns of volunteers; take the headings of the template."""
+
+
+class FormulaInCell(RuleBroken):
+    """The cell holds a formula; put its value there."""
+
+
+class LettersLost(RuleBroken):
+    """Letters of the name were lost when the file was saved; save it as XLSX or as CSV in UTF-8."""
+
+
 class AlreadyRegistered(Conflict):
     """Someone with this IIN, phone or email is registered already; your centre can find the profile."""
 

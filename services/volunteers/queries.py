@@ -9,6 +9,7 @@ import asyncpg
 from sqlalchemy import and_, bindparam, func, literal_column, select, tuple_
 from sqlmodel import col
 
+from services.volunteers.reference import plain
 from services.volunteers.schemas import SearchVolunteers
 from services.volunteers.tables import Assignment, Centre, Declaration, HoursEntry, StatusChange, Volunteer
 from shared.database import Transaction
@@ -45,6 +46,15 @@ async def list_centres(tx: Transaction, page: Paging, *, kind: str | None, regio
     if page.after is not None:
         query = query.where(col(Centre.id) > UUID(page.after[0]))
     return await tx.fetch(query)
+
+
+async def centre_ids_by_name(tx: Transaction) -> dict[str, UUID | None]:
+    """The centres by their plain names in each language; None where a name is several centres'."""
+    found: dict[str, UUID | None] = {}
+    for centre in await tx.fetch(select(col(Centre.id), col(Centre.name))):
+        for name in {plain(text) for text in centre["name"].values()}:
+            found[name] = None if name in found else centre["id"]
+    return found
 
 
 async def list_assignments(tx: Transaction, page: Paging, *, centre_id: UUID | None) -> Rows:

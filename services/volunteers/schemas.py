@@ -7,6 +7,7 @@ from uuid import UUID
 from pydantic import AfterValidator, EmailStr, Field
 
 from shared.forms import Code, Form, LongText, OptionalId, PastDay, RegionCode, Text, Trilingual, View, WholeNumber
+from shared.jobs.job import JobView
 from shared.journal import Purpose
 from shared.people import Iin, Phone
 
@@ -20,6 +21,7 @@ CentreKind = Literal[
     "other",
 ]
 Language = Literal["kk", "ru", "en"]
+ConsentHow = Literal["paper", "online", "oral_recorded"]
 Status = Literal["applied", "approved", "active", "paused", "left", "rejected"]
 Email = Annotated[EmailStr, Field(max_length=254), AfterValidator(str.lower)]
 
@@ -108,7 +110,7 @@ class GiveConsent(Form):
 
     version: Text = Field(description="Which text was agreed to.")
     given_on: PastDay
-    how: Literal["paper", "online", "oral_recorded"]
+    how: ConsentHow
     by: Literal["self", "parent", "guardian"] = "self"
     by_name: Text | None = None
 
@@ -131,6 +133,25 @@ class RegisterVolunteer(Form):
     emergency_contact: LongText | None = None
     consent: GiveConsent
     applied_on: PastDay | None = Field(default=None, description="Today when absent; the day on the paper otherwise.")
+
+
+class ImportDefaults(Form):
+    """What goes for all rows of a sheet that do not say it themselves."""
+
+    centre_id: UUID | None = None
+    language: Language | None = None
+    directions: Annotated[list[Code], Field(max_length=20, default_factory=list)]
+    applied_on: PastDay | None = None
+    consent_version: Text | None = None
+    consent_given_on: PastDay | None = None
+    consent_how: ConsentHow | None = None
+
+
+class ImportView(JobView):
+    """An import of volunteers."""
+
+    columns: dict[str, str] = Field(description="Which column of the file fills which field.")
+    ignored: list[str] = Field(description="Columns of the file that were not recognised.")
 
 
 class Decide(Form):

@@ -21,6 +21,7 @@ from sqlmodel import DateTime, Field, SQLModel
 from services.volunteers import domain
 from shared.database import NUMBERS_AT_ONCE
 from shared.ids import new_id
+from shared.jobs.tables import remember_jobs
 from shared.journal import remember_journal
 from shared.messaging.tables import remember_messages
 from shared.refused_as import refused_as
@@ -34,6 +35,7 @@ class Base(SQLModel):
 
 
 remember_messages(Base.metadata)
+remember_jobs(Base.metadata)
 remember_journal(Base.metadata)
 
 volunteer_numbers = Sequence("volunteer_number", start=1001, increment=NUMBERS_AT_ONCE, metadata=Base.metadata)

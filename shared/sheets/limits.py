@@ -2,6 +2,11 @@
 
 from shared.errors import Malformed, RuleBroken
 
+CSV_TYPE = "text/csv"
+XLSX_TYPE = "application/vnd.openxmlformats-officedocument.spreadsheetml.sheet"
+ZIP, OLE = b"PK\x03\x04", b"\xd0\xcf\x11\xe0"
+BINARY = (ZIP, OLE)
+"""How workbooks begin, the new and the old or encrypted ones."""
 FILE_BYTES_MAX = 32 * 1024 * 1024
 ROWS_MAX = 100_000
 COLUMNS_MAX = 100

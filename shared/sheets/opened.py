@@ -8,7 +8,7 @@ from typing import Any
 
 import orjson
 
-from shared.sheets.limits import REFUSALS, Row, SheetUnreadable
+from shared.sheets.limits import BINARY, REFUSALS, XLSX_TYPE, Row, SheetUnreadable
 
 DEADLINE_S = 25.0
 """Less than the gateway waits for an answer."""
@@ -18,12 +18,16 @@ _AT_ONCE = 2
 _readers = asyncio.Semaphore(_AT_ONCE)
 
 
-async def pages(content: bytes) -> AsyncGenerator[list[Row]]:
+async def pages(content: bytes, *, media_type: str) -> AsyncGenerator[list[Row]]:
     """The rows of a CSV or XLSX file with their numbers in it, page by page; None is a formula.
+
+    `media_type` is what its sender calls it; a file that is something else is refused.
 
     Raises:
         SheetUnreadable, OldOrProtectedWorkbook, MacrosInside, SheetTooLarge, SheetEmpty
     """
+    if content.startswith(BINARY) != (media_type == XLSX_TYPE):
+        raise SheetUnreadable
     async with _readers:
         reader = await asyncio.create_subprocess_exec(
             sys.executable,

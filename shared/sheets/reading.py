@@ -13,14 +13,13 @@ import orjson
 
 from shared.errors import Refusal
 from shared.sheets import text, workbook
-from shared.sheets.limits import CELL_LETTERS_MAX, OldOrProtectedWorkbook, Row, SheetEmpty
+from shared.sheets.limits import CELL_LETTERS_MAX, OLE, ZIP, OldOrProtectedWorkbook, Row, SheetEmpty
 
 MEMORY_BYTES_MAX = 1024 * 1024 * 1024
 """Of address space; what a sheet of the largest size takes is a fifth of it."""
 CPU_S_MAX = 30
 PAGE_ROWS_MAX = 500
 PAGE_LETTERS_MAX = 500_000
-_ZIP, _OLE = b"PK\x03\x04", b"\xd0\xcf\x11\xe0"
 
 
 def pages(content: bytes) -> Iterator[list[Row]]:
@@ -30,9 +29,9 @@ def pages(content: bytes) -> Iterator[list[Row]]:
         SheetUnreadable, OldOrProtectedWorkbook, MacrosInside, SheetTooLarge, SheetEmpty
     """
     # By what it is, not by what it is called.
-    if content.startswith(_OLE):
+    if content.startswith(OLE):
         raise OldOrProtectedWorkbook
-    read = workbook.rows if content.startswith(_ZIP) else text.rows
+    read = workbook.rows if content.startswith(ZIP) else text.rows
     page: list[Row] = []
     letters = 0
     empty = True

@@ -10,8 +10,6 @@ import xlsxwriter  # pyright: ignore[reportMissingTypeStubs]
 
 from shared.sheets.limits import CELL_LETTERS_MAX
 
-CSV_TYPE = "text/csv; charset=utf-8"
-XLSX_TYPE = "application/vnd.openxmlformats-officedocument.spreadsheetml.sheet"
 XLSX_ROWS_MAX = 20_000
 """A workbook is put together in memory: more rows go out as CSV."""
 _BEGINS_A_FORMULA = re.compile(r"'*\s*[=+\-@\t\r\n|%＝＋－＠％｜]")

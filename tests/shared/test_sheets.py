@@ -20,6 +20,9 @@ from python_calamine import CalamineWorkbook
 from shared.errors import Refusal
 from shared.sheets import opened, writing
 from shared.sheets.limits import (
+    BINARY,
+    CSV_TYPE,
+    XLSX_TYPE,
     MacrosInside,
     OldOrProtectedWorkbook,
     SheetEmpty,
@@ -38,7 +41,8 @@ NUMBERS = ["+7 701 123 45 67", "+77011234567", "-5", "-12 500,50", "+1", "0"]
 
 
 async def read(content: bytes) -> list[tuple[int, list[str | None]]]:
-    return [(number, cells) async for page in opened.pages(content) for number, cells in page]
+    media_type = XLSX_TYPE if content.startswith(BINARY) else CSV_TYPE
+    return [(number, cells) async for page in opened.pages(content, media_type=media_type) for number, cells in page]
 
 
 async def cells(content: bytes) -> list[list[str | None]]:
@@ -285,6 +289,12 @@ def test_a_hostile_file_takes_little_memory(name: str, tmp_path: Path) -> None:
 
     assert orjson.loads(reader.stdout) == {"refused": refusal.code()}
     assert int(reader.stderr) * 1024 < 200_000_000
+
+
+@pytest.mark.parametrize(("content", "media_type"), [(PLAIN, CSV_TYPE), (b"<html><table>", XLSX_TYPE)])
+async def test_a_file_that_is_not_what_it_is_called_is_refused(content: bytes, media_type: str) -> None:
+    with pytest.raises(SheetUnreadable):
+        await anext(opened.pages(content, media_type=media_type))
 
 
 async def test_a_reader_is_ended_with_whoever_waits_for_it() -> None:

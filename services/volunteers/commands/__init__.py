@@ -4,10 +4,13 @@ from services.volunteers.commands.assignments import end_assignment, make_assign
 from services.volunteers.commands.centres import change_centre, close_centre, open_centre
 from services.volunteers.commands.declarations import declare_volunteers
 from services.volunteers.commands.hours import credit_due_hours, earn_hours
+from services.volunteers.commands.imports import IMPORT, begin_import, import_page
 from services.volunteers.commands.personal import disclose_volunteer
 from services.volunteers.commands.volunteers import change_status, register_volunteer
 
 __all__ = [
+    "IMPORT",
+    "begin_import",
     "change_centre",
     "change_status",
     "close_centre",
@@ -16,6 +19,7 @@ __all__ = [
     "disclose_volunteer",
     "earn_hours",
     "end_assignment",
+    "import_page",
     "make_assignment",
     "open_centre",
     "register_volunteer",

@@ -1,10 +1,13 @@
 """HTTP in, command or query out. Nothing is decided here."""
 
-from services.volunteers.routes import assignments, centres, declarations, hours, reference, volunteers
+from services.volunteers.routes import assignments, centres, declarations, hours, imports, reference, volunteers
 from services.volunteers.tables import Base
 from shared.journal import doors
 
 ROUTERS = [
+    # Before the volunteers: `imports` is none of their ids.
+    imports.router,
+    imports.templates,
     volunteers.router,
     centres.router,
     assignments.router,
