@@ -72,7 +72,7 @@ class Process:
         self.consumer = consumer
         self.jobs = jobs or {}
         self.worker = Worker(kinds, lambda: self.seal) if kinds else None
-        self._larger_bodies = larger_bodies or {}
+        self.larger_bodies = larger_bodies or {}
         self._migrations = migrations
         self.running: tuple[str, ...] = ()
 
@@ -104,7 +104,7 @@ class Process:
         app.state.seal = self.seal
         app.state.cursors = Cursors(self.settings.keys_dir)
         app.state.verifier = Verifier(self.settings.keys_dir, self.service)
-        app.add_middleware(problems.BodyLimit, bytes_max=BODY_BYTES_MAX, larger=self._larger_bodies)
+        app.add_middleware(problems.BodyLimit, bytes_max=BODY_BYTES_MAX, larger=self.larger_bodies)
         app.add_middleware(languages.Listening)
         app.add_middleware(telemetry.Observed)
         return app

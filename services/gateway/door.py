@@ -10,7 +10,7 @@ from services.gateway.credentials import COOKIE, NO_COOKIE
 from services.gateway.headers import GUARDS, with_headers
 from services.gateway.limits import Limits, TooManyStreams, Visit
 from services.gateway.live import Live
-from services.gateway.proxy import JOURNAL, OWNERS, Proxy, owner_of
+from services.gateway.proxy import JOURNAL, LARGER_BODIES, OWNERS, Proxy, owner_of
 from shared import languages
 from shared.access.permissions import Role
 from shared.access.principal import person
@@ -60,7 +60,7 @@ class Door:
         self._live = live
         self._proxy = proxy
         self._limits = limits
-        self._forwarding = Observed(BodyLimit(self._forward, bytes_max=BODY_BYTES_MAX))
+        self._forwarding = Observed(BodyLimit(self._forward, bytes_max=BODY_BYTES_MAX, larger=LARGER_BODIES))
         self._authentication = authentication
         self._nobody = Known(ADMINISTRATOR) if open_doors else ANYBODY
 

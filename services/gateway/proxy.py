@@ -18,6 +18,7 @@ from shared.access.principal import Principal
 from shared.access.token import Signer
 from shared.errors import Unavailable
 from shared.problems import problem_of, respond
+from shared.sheets.limits import FILE_BYTES_MAX
 from shared.telemetry import log
 
 _HOP_BY_HOP = frozenset(
@@ -55,6 +56,8 @@ OWNERS: Mapping[str, str] = {
     "ledger": "charity",
 }
 """Which service answers `/v1/<noun>…`."""
+LARGER_BODIES: Mapping[str, int] = {"/v1/volunteers/imports": FILE_BYTES_MAX}
+"""The addresses of services that take more bytes than others, and how many."""
 JOURNAL = "journal"
 """The noun that every service answers, each for itself: `/v1/journal/<service>`."""
 

@@ -14,7 +14,7 @@ from starlette.types import Receive, Scope, Send
 
 from services.charity.routes import ROUTERS as CHARITY
 from services.events.routes import ROUTERS as EVENTS
-from services.gateway.proxy import JOURNAL, OWNERS, Proxy, owner_of
+from services.gateway.proxy import JOURNAL, LARGER_BODIES, OWNERS, Proxy, owner_of
 from services.gateway.settings import GatewaySettings
 from services.volunteers.routes import ROUTERS as VOLUNTEERS
 from shared.access.principal import ANYONE
@@ -213,6 +213,17 @@ async def test_t12_a_body_of_twenty_megabytes_reaches_no_service(
 
     answer, _ = await ask(gateway, "POST", "/v1/centres", data=b"small")
     assert answer.status == 200
+
+
+@pytest.mark.parametrize(("address", "most"), LARGER_BODIES.items())
+async def test_what_may_be_larger_arrives_whole_up_to_its_own_limit(
+    gateway: RunningGateway, upstream: UpstreamService, address: str, most: int
+) -> None:
+    answer, told = await ask(gateway, "POST", address, data=io.BytesIO(b"x" * most))
+    assert (answer.status, len(told["body"])) == (200, most)
+
+    answer, problem = await ask(gateway, "POST", address, data=io.BytesIO(b"x" * (most + 1)))
+    assert (answer.status, problem["code"]) == (413, "payload-too-large")
 
 
 async def test_a_refusal_arrives_though_the_body_is_still_on_its_way(

@@ -6,6 +6,7 @@ from datetime import date
 
 import pytest
 
+from services.gateway.proxy import LARGER_BODIES
 from services.volunteers.reference import COLUMNS
 from shared.access.permissions import Role
 from shared.access.principal import person
@@ -255,6 +256,10 @@ async def test_what_cannot_be_an_import_is_refused_with_its_reason(importing: Im
     assert {code: answer.json()["code"] for code, answer in by_answer.items()} == {code: code for code in by_answer}
     assert [answer.status_code for answer in by_answer.values()] == [415, 400, 422, 422, 413, 422]
     assert await importing.count("job") == 0
+
+
+async def test_the_gateway_lets_through_what_the_service_takes(importing: Importing) -> None:
+    assert importing.service.process.larger_bodies == LARGER_BODIES
 
 
 async def test_only_who_may_write_volunteers_may_import_them(importing: Importing) -> None:
