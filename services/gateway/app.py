@@ -19,6 +19,7 @@ from services.gateway.door import Door
 from services.gateway.generations import Generations, durable_of, opened
 from services.gateway.limits import Limits
 from services.gateway.live import Live
+from services.gateway.oidc import Issuer
 from services.gateway.proxy import Proxy
 from services.gateway.routes import ROUTERS
 from services.gateway.settings import GatewaySettings
@@ -28,6 +29,7 @@ from shared import clock
 from shared.access.token import Signer
 from shared.database import CONNECTION_LOST, Database, DatabaseUnavailable, Transaction
 from shared.process import Process
+from shared.sealed import Seal
 
 REBUILD_DEADLINE_S = 3600.0
 THROTTLE_FORGETS_EVERY_S = 600.0
@@ -56,13 +58,16 @@ class GatewayProcess(Process):
             "charity": settings.charity_url,
         }
         self.proxy = Proxy(self.urls, Signer(settings.keys_dir))
-        self.authentication = Authentication(self.database, settings.environment)
+        self.issuer = Issuer(settings, self.database, Seal(settings.keys_dir)) if settings.oidc_issuer else None
+        self.authentication = Authentication(self.database, settings.environment, self.issuer)
         self.closing = asyncio.Event()
 
     @contextlib.asynccontextmanager
     async def resources(self) -> AsyncGenerator[None]:
         async with super().resources(), opened(self.generations):
             await self.proxy.open()
+            if self.issuer is not None:
+                await self.issuer.open()
             hub = asyncio.create_task(self.live.run())
             try:
                 yield
@@ -70,6 +75,8 @@ class GatewayProcess(Process):
                 hub.cancel()
                 await asyncio.gather(hub, return_exceptions=True)
                 await self.proxy.close()
+                if self.issuer is not None:
+                    await self.issuer.close()
 
     async def consume(self) -> None:
         await self.generations.run(self.bus)
@@ -117,6 +124,7 @@ class Gateway:
         app.state.organisation_name = self.settings.organisation_name
         app.state.environment = self.settings.environment
         app.state.authentication = process.authentication
+        app.state.issuer = process.issuer
         app.state.links = f"{self.settings.public_url.rstrip('/')}/enrolment/"
         return app
 

@@ -18,12 +18,12 @@ from starlette.types import Scope
 
 from services.gateway import credentials
 from services.gateway.credentials import Environment, ShownKey
-from services.gateway.domain.access import SESSION_IDLE
+from services.gateway.domain.access import SESSION_IDLE, CredentialsRefused
 from services.gateway.queries import access as queries
 from shared import clock
 from shared.access.principal import ANYONE, Principal
 from shared.database import Database
-from shared.errors import Forbidden, Unauthenticated
+from shared.errors import Forbidden
 
 KEPT_S = 5.0
 """How long an answer of the database is taken for granted: what another process revokes is shut out after so long."""
@@ -47,10 +47,6 @@ SELECT * FROM apikey AS k WHERE key_id = $1 AND ended_at IS NULL AND ends_at > $
 AND NOT EXISTS (SELECT FROM account AS a WHERE a.id = k.account_id AND a.status <> 'active')
 """
 _USED = "UPDATE apikey SET used_at = $2 WHERE id = $1"
-
-
-class CredentialsRefused(Unauthenticated):
-    """What was sent to say who you are is unknown, over or withdrawn; sign in again, or use another key."""
 
 
 class CrossSite(Forbidden):

@@ -5,8 +5,9 @@ from dataclasses import dataclass
 
 from starlette.types import ASGIApp, Receive, Scope, Send
 
-from services.gateway.authentication import ANYBODY, Authentication, CredentialsRefused, Known
+from services.gateway.authentication import ANYBODY, Authentication, Known
 from services.gateway.credentials import COOKIE, NO_COOKIE
+from services.gateway.domain.access import CredentialsRefused
 from services.gateway.headers import GUARDS, with_headers
 from services.gateway.limits import Limits, TooManyStreams, Visit
 from services.gateway.live import Live

@@ -19,6 +19,17 @@ class GatewaySettings(Settings):
     public_url: str = Field(
         "http://127.0.0.1:8080", description="Where people find the page: what links of invitation begin with."
     )
+    oidc_issuer: str = Field(
+        "",
+        description="OpenID Connect issuer where people sign in as well, exactly as it calls itself; empty has none.",
+    )
+    oidc_client_id: str = Field("", description="What the issuer calls this installation.")
+    oidc_client_secret_file: str = Field(
+        "", description="File with the secret that the issuer has given this installation; without one, PKCE alone."
+    )
+    oidc_audience: str = Field(
+        "", description="Audience of the issuer's tokens that programs may bring as bearers; empty takes none."
+    )
     trusted_proxies: str = Field(
         "",
         description="Addresses or networks, with commas, of the servers in front whose X-Forwarded-For says where a "

@@ -23,10 +23,16 @@ _numbers = count(1)
 class Answer:
     """What came back."""
 
-    def __init__(self, status: int, headers: dict[str, str], body: bytes) -> None:
+    def __init__(self, status: int, headers: dict[str, str], body: bytes, set_cookies: list[str]) -> None:
         self.status = status
+        self.set_cookies = set_cookies
         self.headers = headers
         self.body: Any = orjson.loads(body) if body else None
+
+    @property
+    def cookies(self) -> dict[str, str]:
+        """What the browser is to keep, or with an empty value to forget."""
+        return dict(one.partition(";")[0].split("=", 1) for one in self.set_cookies)
 
     @property
     def code(self) -> str | None:
@@ -55,10 +61,11 @@ class Browser:
                 method, path, json=body, headers={n: v for n, v in sent.items() if v}, allow_redirects=False
             ) as answer,
         ):
-            given = Answer(answer.status, {n.lower(): v for n, v in answer.headers.items()}, await answer.read())
-        if "set-cookie" in given.headers:
-            self.set_cookie = given.headers["set-cookie"]
-            self.cookie = self.set_cookie.removeprefix(f"{COOKIE}=").partition(";")[0]
+            got = {name.lower(): value for name, value in answer.headers.items()}
+            given = Answer(answer.status, got, await answer.read(), answer.headers.getall("Set-Cookie", []))
+        for one in given.set_cookies:
+            if one.startswith(COOKIE):
+                self.set_cookie, self.cookie = one, given.cookies[COOKIE]
         return given
 
     async def sign_in(self, login: str, password: str = PASSWORD, **headers: str | None) -> Answer:

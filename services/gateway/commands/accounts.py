@@ -14,9 +14,16 @@ from shared.access.permissions import Role
 from shared.access.principal import Grant
 from shared.database import Transaction
 from shared.ids import new_id
+from shared.languages import is_language
 from shared.sealed import Seal
 
 _LOCK = 0x0A5E
+_SUBJECT = "SELECT id FROM account WHERE issuer = $1 AND subject = $2"
+_NEW_SUBJECT = """
+INSERT INTO account (id, version, status, name, language, issuer, subject, made_by, made_at)
+VALUES ($1, 1, 'pending', $2, $3, $4, $5, $6, $7) ON CONFLICT (issuer, subject) DO NOTHING RETURNING id
+"""
+_NAME_LENGTH_MAX = 200
 _LINK = "SELECT id FROM invitation WHERE secret = $1 AND ended_at IS NULL AND ends_at > $2 FOR UPDATE"
 _ADMINISTRATORS = """
 SELECT count(DISTINCT account_id) FROM accountgrant JOIN account ON account.id = account_id
@@ -122,6 +129,32 @@ async def enrol(tx: Transaction, form: Enrol, *, seal: Seal, now: datetime) -> A
     )
     journal.write(tx, by=queries.name_of(account.id), what="enrolled", record=f"invitation/{invitation.id}", now=now)
     return account
+
+
+async def known_elsewhere(
+    tx: Transaction, *, issuer: str, subject: str, name: str, language: str, seal: Seal, now: datetime
+) -> UUID:
+    """The account of somebody whom an issuer knows; the first time it is made, pending and without rights."""
+    found = await tx.sql(_SUBJECT, issuer, subject)
+    if not found:
+        account_id = new_id()
+        spoken = language.partition("-")[0].lower()
+        # Two first requests at once make one account.
+        found = await tx.sql(
+            _NEW_SUBJECT,
+            account_id,
+            seal.close(_plain(name), place=queries.NAME, row=account_id),
+            spoken if is_language(spoken) else "kk",
+            issuer,
+            subject,
+            queries.name_of(account_id),
+            now,
+        )
+        if found:
+            journal.write(tx, by=queries.name_of(account_id), what="arrived", record=f"account/{account_id}", now=now)
+        else:
+            found = await tx.sql(_SUBJECT, issuer, subject)
+    return found[0]["id"]
 
 
 # --- rights -----------------------------------------------------------------------------------------------------------
@@ -235,6 +268,11 @@ def grant_of(form: GiveGrant) -> Grant:
         centres=None if form.centres is None else frozenset(form.centres),
         directions=None if form.directions is None else frozenset(form.directions),
     )
+
+
+def _plain(name: str) -> str:
+    """A name of somebody else's making, without what cannot be shown."""
+    return "".join(letter for letter in name if letter.isprintable())[:_NAME_LENGTH_MAX] or "-"
 
 
 def _places(form: GiveGrant) -> dict[str, list[str] | None]:

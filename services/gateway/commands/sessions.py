@@ -45,9 +45,16 @@ async def sign_in(
     async with database.transaction() as tx:
         if passwords.is_outdated(account["password"]):
             await tx.sql(_REHASH, account["id"], await passwords.hashed(form.password), account["password"])
-        if before is not None:
-            await tx.sql("UPDATE session SET ended_at = $2 WHERE id = $1 AND ended_at IS NULL", before, now)
-        return begin(tx, account["id"], agent=agent, now=now)
+        return await begin_instead(tx, account["id"], agent=agent, before=before, now=now)
+
+
+async def begin_instead(
+    tx: Transaction, account_id: UUID, *, agent: str, before: UUID | None, now: datetime
+) -> tuple[Session, str]:
+    """Begin a session and end the one that this browser had before, whosever it was."""
+    if before is not None:
+        await tx.sql("UPDATE session SET ended_at = $2 WHERE id = $1 AND ended_at IS NULL", before, now)
+    return begin(tx, account_id, agent=agent, now=now)
 
 
 def begin(tx: Transaction, account_id: UUID, *, agent: str, now: datetime) -> tuple[Session, str]:

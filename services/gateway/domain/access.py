@@ -39,6 +39,10 @@ class NotKnown(NotFound):
     """There is no such account, grant, session, key or invitation."""
 
 
+class CredentialsRefused(Unauthenticated):
+    """What was sent to say who you are is unknown, over or withdrawn; sign in again, or use another key."""
+
+
 class SignInRefused(Unauthenticated):
     """There is no such login, or the password is another one."""
 

@@ -1,6 +1,6 @@
 """The gateway's own doors: figures, messages, who comes in, documents and pages. All else is forwarded (`proxy.py`)."""
 
-from services.gateway.routes import access, documents, figures, keys, messages, own, pages
+from services.gateway.routes import access, documents, elsewhere, figures, keys, messages, own, pages
 from services.gateway.tables import Base
 from shared.journal import doors
 
@@ -9,6 +9,7 @@ ROUTERS = [
     messages.router,
     own.router,
     own.signing_in,
+    elsewhere.router,
     access.router,
     keys.router,
     documents.router,
