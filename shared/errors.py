@@ -47,6 +47,10 @@ class NotFound(Refusal):
     """There is nothing at this address."""
 
 
+class Gone(Refusal):
+    """There was something here, and it is no more."""
+
+
 class MethodNotAllowed(Refusal):
     """This address does not take that method."""
 

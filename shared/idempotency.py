@@ -6,8 +6,10 @@ one row and no round trip, and a repeat that races it waits for it and then hear
 
 import hashlib
 import re
+from collections.abc import Collection
 from dataclasses import dataclass
 from datetime import datetime
+from uuid import UUID
 
 from fastapi import Request
 from fastapi.responses import Response
@@ -25,6 +27,12 @@ _KEY = re.compile(r'(?P<quote>"?)(?P<key>[!-~]{1,255})(?P=quote)')
 _STORED = (
     "SELECT fingerprint, status, location, body FROM idempotency WHERE principal = $1 AND operation = $2 AND key = $3"
 )
+
+_ANSWERS = (
+    "SELECT principal, operation, key, body FROM idempotency WHERE (principal, operation, key) > ($1, $2, $3)"
+    " ORDER BY principal, operation, key LIMIT 1000"
+)
+_FORGET = "DELETE FROM idempotency WHERE principal = $1 AND operation = $2 AND key = $3"
 
 
 class IdempotencyKeyMissing(Malformed):
@@ -86,6 +94,22 @@ class Attempt:
             headers["Location"] = stored["location"]
         body = seal.open(stored["body"], place=_PLACE, row=self.row)
         return Response(body, stored["status"], headers=headers, media_type="application/json")
+
+
+async def forget_answers(tx: Transaction, seal: Seal, *, naming: Collection[UUID]) -> int:
+    """Remove the answers that speak of these records: they may hold what is being erased. Returns how many.
+
+    What they hold is sealed, so all are opened, which are three days of them.
+    """
+    last, forgotten = ("", "", ""), 0
+    while rows := await tx.sql(_ANSWERS, *last):
+        for row in rows:
+            last = (row["principal"], row["operation"], row["key"])
+            body = seal.open(row["body"], place=_PLACE, row="|".join(last))
+            if any(str(record).encode() in body for record in naming):
+                await tx.sql(_FORGET, *last)
+                forgotten += 1
+    return forgotten
 
 
 async def attempt_of(request: Request, *, principal: str, operation: str, required: bool) -> Attempt | None:

@@ -20,6 +20,7 @@ from shared.database import CONNECTION_LOST, DatabaseUnavailable, is_ours
 from shared.errors import (
     Conflict,
     Forbidden,
+    Gone,
     Internal,
     Malformed,
     MalformedRequest,
@@ -46,6 +47,7 @@ STATUS: dict[type[Refusal], int] = {
     NotFound: 404,
     MethodNotAllowed: 405,
     Conflict: 409,
+    Gone: 410,
     PreconditionFailed: 412,
     PayloadTooLarge: 413,
     UnsupportedMediaType: 415,

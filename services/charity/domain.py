@@ -18,7 +18,7 @@ from uuid import UUID
 
 from shared.access.permissions import Role
 from shared.access.principal import Principal
-from shared.errors import Conflict, Forbidden, NotFound, RuleBroken
+from shared.errors import Conflict, Forbidden, Gone, NotFound, RuleBroken
 
 FEWEST_SHOWN = 5
 """Fewer people than this are not counted aloud outside of the country as a whole: one could tell who they are."""
@@ -121,6 +121,10 @@ class CategoryUnknown(RuleBroken):
 
 class FamilyNotFound(NotFound):
     """There is no such family."""
+
+
+class FamilyIsErased(Gone):
+    """This family's data was erased. What reached it still counts."""
 
 
 class FamilyUnknown(RuleBroken):

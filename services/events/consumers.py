@@ -1,6 +1,7 @@
 """What the events service listens to."""
 
 from services.events import commands
+from shared import clock
 from shared.contracts.charity import CampaignChanged, CampaignClosed, CampaignDrafted, CampaignOpened, CampaignReported
 from shared.contracts.envelope import Message
 from shared.contracts.volunteers import (
@@ -10,6 +11,7 @@ from shared.contracts.volunteers import (
     CentreOpened,
     VolunteerActivated,
     VolunteerApproved,
+    VolunteerErased,
     VolunteerFact,
     VolunteerLeft,
     VolunteerPaused,
@@ -45,6 +47,10 @@ async def know_volunteer(tx: Transaction, message: Message[VolunteerFact]) -> No
     )
 
 
+async def forget_volunteer(tx: Transaction, message: Message[VolunteerErased]) -> None:
+    await commands.forget_volunteer(tx, message.data.volunteer_id, now=clock.now())
+
+
 async def know_campaign(tx: Transaction, message: Message[Campaign]) -> None:
     await commands.know_campaign(tx, message.data.campaign_id, status=message.data.status)
 
@@ -61,5 +67,6 @@ for volunteer_fact in (
     VolunteerLeft,
 ):
     consumer.on(volunteer_fact, know_volunteer)
+consumer.on(VolunteerErased, forget_volunteer)
 for campaign_fact in (CampaignDrafted, CampaignOpened, CampaignChanged, CampaignClosed, CampaignReported):
     consumer.on(campaign_fact, know_campaign)

@@ -61,6 +61,12 @@ PLACES = (
     )
 )
 """Sign-ups with these ids, and all confirmed ones of these volunteers in a time."""
+PLACES_AHEAD = select(col(SignUp.id)).where(
+    col(SignUp.volunteer_id) == bindparam("volunteer_id"),
+    col(SignUp.withdrawn_at).is_(None),
+    col(SignUp.attendance).is_(None),
+    col(SignUp.starts_at) > bindparam("now"),
+)
 SHIFTS_OF_EVENT = select(col(Shift.id)).where(col(Shift.event_id) == bindparam("event_id"))
 TIME_OF_SHIFTS = select(
     func.min(col(Shift.starts_at)).label("starts_at"), func.max(col(Shift.ends_at)).label("ends_at")

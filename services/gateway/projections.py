@@ -150,7 +150,9 @@ async def end_assignment(tx: Transaction, message: Message[volunteers.Assignment
     count(tx, message.data, message.data.until_on + timedelta(days=1), coordinators=-1)
 
 
-async def follow_volunteer(tx: Transaction, message: Message[volunteers.VolunteerFact]) -> None:
+async def follow_volunteer(
+    tx: Transaction, message: Message[volunteers.VolunteerFact] | Message[volunteers.VolunteerErased]
+) -> None:
     """Officially registered are the approved and the active, from the day of the decision."""
     fact = message.data
     change = domain.is_registered(fact.status) - domain.is_registered(fact.was)

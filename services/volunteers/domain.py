@@ -2,7 +2,7 @@
 
 from datetime import date
 
-from shared.errors import Conflict, NotFound, RuleBroken
+from shared.errors import Conflict, Gone, NotFound, RuleBroken
 
 GUARDIAN_NEEDED_UNDER_YEARS = 16
 """Volunteering law 42-VI says 14 in article 12; a committee of the ministry said 16 in 2025. The stricter one."""
@@ -20,6 +20,10 @@ TRANSITIONS: dict[str, tuple[frozenset[str], str]] = {
     "leave": (frozenset({"applied", "approved", "active", "paused"}), "left"),
 }
 """What a volunteer's status may become: from which, to which."""
+
+
+ERASED = "erased"
+"""The status of who is known by an id only. No action leads there or back."""
 
 
 class CentreNotFound(NotFound):
@@ -72,6 +76,10 @@ class FormulaInCell(RuleBroken):
 
 class LettersLost(RuleBroken):
     """Letters of the name were lost when the file was saved; save it as XLSX or as CSV in UTF-8."""
+
+
+class VolunteerIsErased(Gone):
+    """This person's data was erased. What they did still counts."""
 
 
 class AlreadyRegistered(Conflict):

@@ -1,6 +1,7 @@
 """Every question the volunteers service answers; never writes."""
 
 import re
+from collections.abc import Mapping
 from datetime import date
 from typing import Any
 from uuid import UUID
@@ -9,6 +10,7 @@ import asyncpg
 from sqlalchemy import and_, bindparam, func, literal_column, select, tuple_
 from sqlmodel import col
 
+from services.volunteers.domain import ERASED
 from services.volunteers.reference import plain
 from services.volunteers.schemas import SearchVolunteers
 from services.volunteers.tables import Assignment, Centre, Declaration, HoursEntry, StatusChange, Volunteer
@@ -33,6 +35,11 @@ DUE_HOURS = (
     .order_by(col(HoursEntry.earned_at))
     .limit(bindparam("at_once"))
 )
+_KEPT = """
+SELECT (SELECT count(*) FROM consent WHERE volunteer_id = $1) AS consents,
+    (SELECT count(*) FROM statuschange WHERE volunteer_id = $1) AS status_changes,
+    (SELECT count(*) FROM hoursentry WHERE volunteer_id = $1) AS hours
+"""
 _WORDS = func.to_tsvector(literal_column("'simple'"), col(Volunteer.name_folded))
 
 
@@ -80,7 +87,12 @@ async def find_volunteers(
 ) -> list[Volunteer]:
     """Volunteers in Kazakh alphabetical order, `fetch` of them at most, beginning after a sort key."""
     order = tuple_(col(Volunteer.sort_key), col(Volunteer.id))
-    query = select(Volunteer).order_by(col(Volunteer.sort_key), col(Volunteer.id)).limit(fetch)
+    query = (
+        select(Volunteer)
+        .where(col(Volunteer.status) != ERASED)
+        .order_by(col(Volunteer.sort_key), col(Volunteer.id))
+        .limit(fetch)
+    )
     if form.name is not None:
         words = re.findall(r"[а-яa-z0-9]+", folded(form.name))
         query = query.where(
@@ -100,6 +112,12 @@ async def find_volunteers(
     if after is not None:
         query = query.where(order > tuple_(after[0], UUID(after[1])))
     return [restored(Volunteer, record) for record in await tx.fetch(query)]
+
+
+async def kept_of_volunteer(tx: Transaction, volunteer_id: UUID) -> Mapping[str, int]:
+    """How many rows tell of a volunteer by their id alone."""
+    [row] = await tx.sql(_KEPT, volunteer_id)
+    return dict(row)
 
 
 async def reasons_of_volunteer(tx: Transaction, volunteer_id: UUID) -> list[StatusChange]:

@@ -8,7 +8,6 @@ from pydantic import AfterValidator, EmailStr, Field
 
 from shared.forms import Code, Form, LongText, OptionalId, PastDay, RegionCode, Text, Trilingual, View, WholeNumber
 from shared.jobs.job import JobView
-from shared.journal import Purpose
 from shared.people import Iin, Phone
 
 CentreKind = Literal[
@@ -213,12 +212,6 @@ class OwnVolunteerView(VolunteerOutline):
 
 AnyVolunteerView = OwnVolunteerView | VolunteerView | VolunteerOutline
 """Which of them depends on who asks."""
-
-
-class Disclose(Form):
-    """What is sealed is to be read in clear."""
-
-    purpose: Purpose = Field(description="Why. It is written down with who asked and when, and kept.")
 
 
 class StatusReasonView(View):

@@ -67,6 +67,7 @@ _CHANGES: dict[str, tuple[str | None, str]] = {
     "volunteer.paused": ("active", "paused"),
     "volunteer.resumed": ("paused", "active"),
     "volunteer.left": ("active", "left"),
+    "volunteer.erased": ("active", "erased"),
     "event.drafted": (None, "draft"),
     "event.published": ("draft", "published"),
     "event.changed": ("published", "published"),

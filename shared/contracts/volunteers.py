@@ -131,6 +131,19 @@ class VolunteerLeft(VolunteerFact):
     type: ClassVar[str] = "volunteers.volunteer.left.v1"
 
 
+class VolunteerErased(DomainEvent):
+    """A volunteer's personal data is erased. What they did counts on, under an id that names nobody any more."""
+
+    type: ClassVar[str] = "volunteers.volunteer.erased.v1"
+    about: ClassVar[str] = "volunteer_id"
+
+    volunteer_id: UUID
+    was: str
+    status: str
+    """`erased`: not registered from this day on, like who has left."""
+    on: date
+
+
 class VolunteersDeclared(DomainEvent):
     """A centre has declared its estimate of helpers without registration. Never added to the registered."""
 

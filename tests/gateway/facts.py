@@ -68,6 +68,11 @@ def volunteer(step: type[Fact], was: str | None, status: str, **fields: Any) -> 
     return _fact(step, _place(), own, fields)
 
 
+def erased(of: volunteers.VolunteerFact, *, on: date) -> volunteers.VolunteerErased:
+    own = {"volunteer_id": of.volunteer_id, "was": of.status, "status": "erased", "on": on}
+    return _fact(volunteers.VolunteerErased, {"region": of.region, "centre_id": of.centre_id}, own)
+
+
 def declared(**fields: Any) -> volunteers.VolunteersDeclared:
     own = {"declaration_id": new_id(), "number": 300, "before": 0, "on": DAY}
     return _fact(volunteers.VolunteersDeclared, _place(), own, fields)

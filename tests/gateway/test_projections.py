@@ -90,6 +90,15 @@ async def test_coordinators_count_while_their_assignment_lasts(model: ReadModelU
     assert counted == [{}, {"coordinators": 1}, {"coordinators": 1}, {}]
 
 
+async def test_who_is_erased_counts_up_to_that_day(model: ReadModelUnderTest) -> None:
+    approved = facts.volunteer(volunteers.VolunteerApproved, "applied", "approved", on=DAY)
+    await model.tell(approved, facts.erased(approved, on=AFTER))
+
+    counted = [await model.figures(end=on) for on in (BEFORE, DAY, AFTER)]
+
+    assert counted == [{}, {"volunteers_registered": 1}, {}]
+
+
 async def test_registered_are_the_approved_and_the_active(model: ReadModelUnderTest) -> None:
     person = {"volunteer_id": new_id(), "centre_id": new_id()}
     steps: list[tuple[type[volunteers.VolunteerFact], str | None, str, int]] = [

@@ -10,6 +10,7 @@ from services.charity.commands.disbursements import (
     void_disbursement,
 )
 from services.charity.commands.donations import issue_receipts, record_donation
+from services.charity.commands.erasure import erase_donor, erase_family, erase_member
 from services.charity.commands.families import (
     add_member,
     archive_family,
@@ -18,7 +19,7 @@ from services.charity.commands.families import (
     verify_family,
 )
 from services.charity.commands.funds import lock_funds, lock_funds_of_donations
-from services.charity.commands.personal import disclose_delivery, disclose_donor, disclose_family
+from services.charity.commands.personal import disclose_delivery, disclose_donor, disclose_family, require_family
 from services.charity.commands.refunds import refund_donation
 
 __all__ = [
@@ -31,6 +32,9 @@ __all__ = [
     "disclose_family",
     "draft_campaign",
     "end_membership",
+    "erase_donor",
+    "erase_family",
+    "erase_member",
     "issue_receipts",
     "know_centre",
     "know_centre_is_closed",
@@ -42,6 +46,7 @@ __all__ = [
     "refund_donation",
     "register_family",
     "request_disbursement",
+    "require_family",
     "take_step",
     "verify_family",
     "void_delivery",

@@ -130,7 +130,7 @@ async def add_member(
         MemberKnown (at commit): someone with this IIN belongs to a family already.
         AlreadyExists (at commit): another person has this id.
     """
-    family = await _locked(tx, family_id)
+    family = await locked_family(tx, family_id)
     if family.status == "archived":
         raise domain.StatusDoesNotAllow(
             "It is {status}; this needs {needed}.", status=family.status, needed="draft or verified"
@@ -140,7 +140,7 @@ async def add_member(
     member = _member(family_id, form.model_copy(update={"from_on": on}), seal)
     tx.insert(member)
     note_change(tx, "member", member.id, was=None, status="joined", on=on, by=by, now=now)
-    await _announce_change(tx, family, on=on, now=now, joined=member)
+    await announce_change(tx, family, on=on, now=now, more=1)
     return member
 
 
@@ -152,7 +152,7 @@ async def end_membership(
     Raises:
         FamilyNotFound, MemberNotFound, MembershipHasEnded, EndsBeforeItBegins
     """
-    family = await _locked(tx, family_id)
+    family = await locked_family(tx, family_id)
     member = await tx.get(Member, member_id, lock=True)
     if member is None or member.family_id != family_id:
         raise domain.MemberNotFound
@@ -164,7 +164,7 @@ async def end_membership(
     member.until_on = on
     tx.update(member)
     note_change(tx, "member", member.id, was="joined", status="left", on=on, by=by, now=now)
-    await _announce_change(tx, family, on=on, now=now, left=member)
+    await announce_change(tx, family, on=on, now=now, more=-1)
     return member
 
 
@@ -181,7 +181,7 @@ async def _step(
     seal: Seal | None = None,
     reason: str | None = None,
 ) -> Family:
-    family = await _locked(tx, family_id)
+    family = await locked_family(tx, family_id)
     after = domain.next_status(domain.FAMILY_STEPS, step, now=family.status)
     if on < family.registered_on:
         raise domain.DecidedBeforeRegistered
@@ -194,23 +194,16 @@ async def _step(
     return family
 
 
-async def _announce_change(
-    tx: Transaction,
-    family: Family,
-    *,
-    on: date,
-    now: datetime,
-    joined: Member | None = None,
-    left: Member | None = None,
-) -> None:
-    size = (await queries.sizes_of_families(tx, [family.id])).get(family.id, 0)
-    size += (joined is not None) - (left is not None)
+async def announce_change(tx: Transaction, family: Family, *, on: date, now: datetime, more: int) -> None:
+    """Tell that so many more belong to a family by this transaction, which the database does not see yet."""
+    members = (await queries.sizes_of_families(tx, [family.id])).get(family.id, 0) + more
     tx.update(family)
-    fact = _fact(FamilyChanged, family, was=family.status, members=size, on=on)
+    fact = _fact(FamilyChanged, family, was=family.status, members=members, on=on)
     tx.announce(fact, at=now, version=family.version)
 
 
-async def _locked(tx: Transaction, family_id: UUID) -> Family:
+async def locked_family(tx: Transaction, family_id: UUID) -> Family:
+    """Raises: FamilyNotFound."""
     family = await tx.get(Family, family_id, lock=True)
     if family is None:
         raise domain.FamilyNotFound

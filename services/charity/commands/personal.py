@@ -5,11 +5,25 @@ from datetime import datetime
 from uuid import UUID
 
 from services.charity import domain, queries
-from services.charity.schemas import Disclose
 from services.charity.tables import Delivery, Donation, Family, Member, StatusChange
 from shared import journal
 from shared.access.principal import Principal
 from shared.database import Transaction
+from shared.personal import Disclose
+
+
+async def require_family(tx: Transaction, family_id: UUID) -> Family:
+    """A family that is known.
+
+    Raises:
+        FamilyNotFound, FamilyIsErased
+    """
+    family = await tx.get(Family, family_id)
+    if family is None:
+        raise domain.FamilyNotFound
+    if family.erased_on is not None:
+        raise domain.FamilyIsErased
+    return family
 
 
 async def disclose_family(
@@ -18,11 +32,9 @@ async def disclose_family(
     """Read a family, its people and the reasons of its statuses, to be opened.
 
     Raises:
-        FamilyNotFound
+        FamilyNotFound, FamilyIsErased
     """
-    family = await tx.get(Family, family_id)
-    if family is None:
-        raise domain.FamilyNotFound
+    family = await require_family(tx, family_id)
     _note(tx, f"family/{family_id}", form, by, now)
     members = (await queries.members_of_families(tx, [family_id])).get(family_id, [])
     return family, members, await queries.reasons_of(tx, [family_id, *(member.id for member in members)])

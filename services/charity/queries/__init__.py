@@ -1,6 +1,7 @@
 """Every question the charity service answers; never writes."""
 
 from services.charity.queries.families import (
+    deliveries_of_family,
     known_iins,
     members_of_families,
     people_of_deliveries,
@@ -24,6 +25,7 @@ __all__ = [
     "Scope",
     "Totals",
     "campaigns_of_donations",
+    "deliveries_of_family",
     "free_minor",
     "holds_money",
     "known_iins",

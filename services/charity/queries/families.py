@@ -3,7 +3,7 @@
 from collections.abc import Iterable
 from uuid import UUID
 
-from services.charity.tables import Member, StatusChange
+from services.charity.tables import Delivery, Member, StatusChange
 from shared.database import Transaction
 from shared.rows import restored
 
@@ -12,6 +12,7 @@ _SIZES = (
     "SELECT family_id, count(*) FROM member WHERE family_id = ANY($1::uuid[]) AND until_on IS NULL GROUP BY family_id"
 )
 _IINS = "SELECT iin_index FROM member WHERE iin_index = ANY($1::bytea[]) AND until_on IS NULL"
+_DELIVERIES = "SELECT * FROM delivery WHERE family_id = $1 ORDER BY id FOR NO KEY UPDATE"
 _REASONS = "SELECT * FROM statuschange WHERE of_id = ANY($1::uuid[]) AND reason IS NOT NULL ORDER BY id"
 _HELPED = (
     "SELECT delivery_id, person_id FROM helped WHERE delivery_id = ANY($1::uuid[]) ORDER BY delivery_id, person_id"
@@ -34,6 +35,11 @@ async def sizes_of_families(tx: Transaction, family_ids: Iterable[UUID]) -> dict
 async def known_iins(tx: Transaction, hashes: Iterable[bytes]) -> set[bytes]:
     """Which of these belong to somebody in a family."""
     return {record[0] for record in await tx.sql(_IINS, list(hashes))}
+
+
+async def deliveries_of_family(tx: Transaction, family_id: UUID) -> list[Delivery]:
+    """All help that reached a family, locked."""
+    return [restored(Delivery, record) for record in await tx.sql(_DELIVERIES, family_id)]
 
 
 async def reasons_of(tx: Transaction, ids: Iterable[UUID]) -> list[StatusChange]:

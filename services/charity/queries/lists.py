@@ -4,7 +4,7 @@ from datetime import date
 from typing import Any, TypeVar
 from uuid import UUID
 
-from sqlalchemy import Select, literal_column, select
+from sqlalchemy import ColumnElement, Select, literal_column, select
 from sqlmodel import SQLModel, col
 
 from services.charity.tables import Campaign, Delivery, Disbursement, Donation, Entry, Family, Leg, Refund
@@ -39,7 +39,8 @@ async def list_disbursements(
 async def list_families(
     tx: Transaction, page: Paging, *, centre_id: UUID | None, status: str | None, number: int | None
 ) -> list[Family]:
-    return await _page(tx, page, Family, centre_id=centre_id, status=status, number=number)
+    here = col(Family.erased_on).is_(None)
+    return await _page(tx, page, Family, here, centre_id=centre_id, status=status, number=number)
 
 
 async def list_deliveries(
@@ -80,9 +81,11 @@ async def list_entries(
     return [(entry, found[entry.id]) for entry in entries]
 
 
-async def _page(tx: Transaction, page: Paging, table: type[Row], **filters: Any) -> list[Row]:
+async def _page(
+    tx: Transaction, page: Paging, table: type[Row], *conditions: ColumnElement[bool], **filters: Any
+) -> list[Row]:
     columns = _table(table).columns
-    query: Select[Any] = select(_table(table)).order_by(columns.id).limit(page.fetch)
+    query: Select[Any] = select(_table(table)).where(*conditions).order_by(columns.id).limit(page.fetch)
     for name, value in filters.items():
         if value is not None:
             query = query.where(columns[name] == value)

@@ -23,7 +23,6 @@ from services.charity.schemas import (
     DeliveryDetail,
     DeliveryDisclosure,
     DeliveryView,
-    Disclose,
     MakeDelivery,
     VoidDelivery,
     VoidDeliveryRow,
@@ -38,6 +37,7 @@ from shared.clock import Now
 from shared.errors import AlreadyExists
 from shared.money import MoneyView
 from shared.paging import AskedPage, InvalidCursor, Page
+from shared.personal import Disclose
 from shared.problems import refusals
 from shared.requests import Sealing, Tx, never_remembered
 from shared.requests import router as _router

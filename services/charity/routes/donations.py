@@ -20,7 +20,7 @@ from services.charity.domain import (
     RefundExceedsGift,
 )
 from services.charity.routes import views
-from services.charity.schemas import Disclose, DonationView, DonorDisclosure, RecordDonation, RefundRow, RefundView
+from services.charity.schemas import DonationView, DonorDisclosure, RecordDonation, RefundRow, RefundView
 from services.charity.schemas import Refund as RefundForm
 from services.charity.tables import Campaign, Donation, KnownCentre, Refund
 from shared import batches
@@ -33,6 +33,7 @@ from shared.errors import AlreadyExists
 from shared.idempotency import IdempotencyKeyMismatch, IdempotencyKeyMissing
 from shared.money import MoneyView
 from shared.paging import AskedPage, InvalidCursor, Page
+from shared.personal import Disclose, Erase, ErasureNotConfirmed, ErasureView
 from shared.problems import refusals
 from shared.requests import Sealing, Tx, needs_idempotency_key, never_remembered
 from shared.requests import router as _router
@@ -196,6 +197,16 @@ async def disclose_donor(
     """Read in clear who gave, for a purpose that is written in the journal."""
     donation = await commands.disclose_donor(tx, donation_id, form, by=caller, now=now)
     return DonorDisclosure(id=donation.id, donor=views.disclosed_donor(donation, seal))
+
+
+@router.post(
+    "/{donation_id}/erasures",
+    responses=refusals(DonationNotFound, ErasureNotConfirmed),
+    dependencies=[permits(Permission.ERASE_PERSON)],
+)
+async def erase_donor(donation_id: UUID, form: Erase, tx: Tx, seal: Sealing, caller: Caller, now: Now) -> ErasureView:
+    """Erase who gave. Asked without the receipt's number it only tells what would go, and what stays and why."""
+    return await commands.erase_donor(tx, donation_id, form, by=caller, seal=seal, now=now)
 
 
 @router.post(

@@ -13,6 +13,7 @@ from services.charity.domain import (
     CentreUnknown,
     DecidedBeforeRegistered,
     EndsBeforeItBegins,
+    FamilyIsErased,
     FamilyNotFound,
     MemberKnown,
     MemberNotFound,
@@ -26,7 +27,6 @@ from services.charity.schemas import (
     AnyMemberView,
     ArchiveFamily,
     ArchiveFamilyRow,
-    Disclose,
     EndMembership,
     FamilyDisclosure,
     FamilyStatus,
@@ -44,6 +44,7 @@ from shared.clock import Now
 from shared.database import Transaction
 from shared.errors import AlreadyExists
 from shared.paging import AskedPage, InvalidCursor, Page
+from shared.personal import Disclose, Erase, ErasureNotConfirmed, ErasureView
 from shared.problems import refusals
 from shared.requests import Sealing, Tx, never_remembered
 from shared.requests import router as _router
@@ -119,19 +120,19 @@ async def list_families(
     return Page(items=[views.family(f, members.get(f.id, ()), caller, seal) for f in chosen.items], next=chosen.next)
 
 
-@router.get("/{family_id}", responses=refusals(FamilyNotFound), dependencies=[permits(Permission.READ_FAMILIES)])
+@router.get(
+    "/{family_id}", responses=refusals(FamilyNotFound, FamilyIsErased), dependencies=[permits(Permission.READ_FAMILIES)]
+)
 async def read_family(family_id: UUID, tx: Tx, seal: Sealing, caller: Caller) -> AnyFamilyView:
     """One family, with all who belong or belonged to it."""
-    family = await tx.get(Family, family_id)
-    if family is None:
-        raise FamilyNotFound
+    family = await commands.require_family(tx, family_id)
     members = (await queries.members_of_families(tx, [family_id])).get(family_id, ())
     return views.family(family, members, caller, seal)
 
 
 @router.post(
     "/{family_id}/disclosures",
-    responses=refusals(FamilyNotFound),
+    responses=refusals(FamilyNotFound, FamilyIsErased),
     dependencies=[permits(Permission.READ_PERSONAL_DATA)],
 )
 @never_remembered
@@ -242,6 +243,28 @@ async def end_membership(
     """Note that a person does not belong to the family any more."""
     member = await commands.end_membership(tx, family_id, member_id, form, by=caller, now=now)
     return views.member(member, caller, seal)
+
+
+@router.post(
+    "/{family_id}/erasures",
+    responses=refusals(FamilyNotFound, ErasureNotConfirmed),
+    dependencies=[permits(Permission.ERASE_PERSON)],
+)
+async def erase_family(family_id: UUID, form: Erase, tx: Tx, seal: Sealing, caller: Caller, now: Now) -> ErasureView:
+    """Erase who a family and its people are. Asked without its number it only tells what would go, and what stays."""
+    return await commands.erase_family(tx, family_id, form, by=caller, seal=seal, now=now)
+
+
+@router.post(
+    "/{family_id}/members/{member_id}/erasures",
+    responses=refusals(FamilyNotFound, MemberNotFound, ErasureNotConfirmed),
+    dependencies=[permits(Permission.ERASE_PERSON)],
+)
+async def erase_member(
+    family_id: UUID, member_id: UUID, form: Erase, tx: Tx, seal: Sealing, caller: Caller, now: Now
+) -> ErasureView:
+    """Erase who a person of a family is. Asked without the family's number it only tells what would go."""
+    return await commands.erase_member(tx, family_id, member_id, form, by=caller, seal=seal, now=now)
 
 
 async def _locked_sizes(tx: Transaction, family_ids: list[UUID]) -> dict[UUID, int]:

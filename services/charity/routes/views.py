@@ -29,8 +29,9 @@ _ALSO_SEALED = ("address", "referred_by", "categories")
 
 def member(who: Member, caller: Principal, seal: Seal) -> AnyMemberView:
     """Masked for those who look after the family; for others only that there is somebody."""
-    outline = MemberOutline(id=who.id, from_on=who.from_on, until_on=who.until_on)
-    return _masked(who, seal) if caller.may(Permission.READ_PERSONAL_DATA) else outline
+    if who.erased_on is None and caller.may(Permission.READ_PERSONAL_DATA):
+        return _masked(who, seal)
+    return MemberOutline(id=who.id, from_on=who.from_on, until_on=who.until_on)
 
 
 def family(what: Family, members: Sequence[Member], caller: Principal, seal: Seal) -> AnyFamilyView:

@@ -9,7 +9,6 @@ from pydantic import Field, model_validator
 from services.charity.schemas.days import Today
 from services.charity.schemas.wrong import wrong
 from shared.forms import Code, Form, LongText, OptionalId, PastDay, RegionCode, Text, View
-from shared.journal import Purpose
 from shared.people import Iin
 
 FamilyStatus = Literal["draft", "verified", "archived"]
@@ -100,6 +99,10 @@ class MemberView(MemberOutline):
     relation: str
 
 
+AnyMemberView = MemberView | MemberOutline
+"""The latter for who may not know, and of who was erased."""
+
+
 class _Family(View):
     id: UUID
     version: int
@@ -121,19 +124,12 @@ class FamilyOutline(_Family):
 class FamilyView(_Family):
     """A family, as those see it day by day who look after it."""
 
-    members: list[MemberView]
+    members: list[AnyMemberView]
     sealed: list[str] = Field(description="Further fields that are kept; a disclosure shows them.")
 
 
-AnyMemberView = MemberView | MemberOutline
 AnyFamilyView = FamilyView | FamilyOutline
 """Which of them depends on who asks."""
-
-
-class Disclose(Form):
-    """What is sealed is to be read in clear."""
-
-    purpose: Purpose = Field(description="Why. It is written down with who asked and when, and kept.")
 
 
 class MemberDisclosure(View):

@@ -57,7 +57,8 @@ class Donation(Base, table=True):
         CheckConstraint("refunded_minor BETWEEN 0 AND amount_minor", name="donation_refunded",
                         info=refused_as(domain.RefundExceedsGift)),
         CheckConstraint("(kind = 'goods') = (method = 'goods')", name="donation_kind"),
-        CheckConstraint("anonymous = (donor IS NULL)", name="donation_anonymous"),
+        CheckConstraint("CASE WHEN anonymous OR erased_on IS NOT NULL THEN donor IS NULL ELSE donor IS NOT NULL END",
+                        name="donation_anonymous"),
         # A trigger says the same of a campaign that is not open: who asks first leaves a gap in which it closes.
         ForeignKeyConstraint(["campaign_id"], ["campaign.id"], name="donation_campaign",
                              info=refused_as(domain.CampaignNotOpen)),
@@ -81,6 +82,8 @@ class Donation(Base, table=True):
     goods: list[dict[str, Any]] | None = Field(default=None, sa_column=Column(JSONB))
     anonymous: bool
     donor: bytes | None = sealed()
+    erased_on: date | None = None
+    """When who gave was forgotten."""
     external_ref: str | None = None
     occurred_on: date
     receipt_year: int = Field(sa_column=Column(SmallInteger, nullable=False))

@@ -35,6 +35,7 @@ class Family(Base, table=True):
     referred_by: bytes | None = sealed()
     categories: bytes | None = sealed()
     registered_on: date
+    erased_on: date | None = None
     made_from: bytes | None = some_bytes()
     recorded_by: str
     recorded_at: datetime = an_instant()
@@ -60,6 +61,7 @@ class Member(Base, table=True):
     categories: bytes | None = sealed()
     from_on: date | None = None
     until_on: date | None = None
+    erased_on: date | None = None
 
 
 class Delivery(Base, table=True):

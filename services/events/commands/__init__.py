@@ -4,7 +4,13 @@ from services.events.commands.happenings import cancel_event, change_event, crea
 from services.events.commands.headcounts import LatestCounts, take_headcount
 from services.events.commands.knowledge import know_campaign, know_centre, know_volunteer
 from services.events.commands.shifts import open_shift
-from services.events.commands.sign_ups import Roster, record_attendance, sign_up_for_shift, withdraw_sign_up
+from services.events.commands.sign_ups import (
+    Roster,
+    forget_volunteer,
+    record_attendance,
+    sign_up_for_shift,
+    withdraw_sign_up,
+)
 
 __all__ = [
     "LatestCounts",
@@ -12,6 +18,7 @@ __all__ = [
     "cancel_event",
     "change_event",
     "create_event",
+    "forget_volunteer",
     "hold_event",
     "know_campaign",
     "know_centre",

@@ -11,7 +11,7 @@ from services.events.domain import Span
 from services.events.schemas import RecordAttendance, SignUpForShift
 from services.events.tables import Event, KnownVolunteer, Shift, SignUp
 from shared.access.permissions import Permission
-from shared.access.principal import Principal
+from shared.access.principal import Principal, system
 from shared.clock import civil_day
 from shared.contracts.events import AttendanceRecorded, SignUpConfirmed, SignUpWithdrawn
 from shared.database import Transaction
@@ -180,6 +180,15 @@ async def withdraw_sign_up(tx: Transaction, signup_id: UUID, *, by: Principal, n
     tx.update(sign_up)
     tx.announce(SignUpWithdrawn(**_fact(sign_up)), at=now, version=sign_up.version)
     return sign_up
+
+
+async def forget_volunteer(tx: Transaction, volunteer_id: UUID, *, now: datetime) -> None:
+    """Give back the places of somebody who is erased, in shifts that have not begun. Where they were counts on."""
+    # A page of messages is one transaction: what it told of this volunteer before must be there to be removed.
+    await tx.flush()
+    for row in await tx.fetch(queries.PLACES_AHEAD, volunteer_id=volunteer_id, now=now):
+        await withdraw_sign_up(tx, row["id"], by=system("events"), now=now)
+    await tx.sql("DELETE FROM knownvolunteer WHERE id = $1", volunteer_id)
 
 
 async def record_attendance(

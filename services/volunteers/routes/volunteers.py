@@ -17,6 +17,7 @@ from services.volunteers.domain import (
     DirectionUnknown,
     GuardianConsentMissing,
     StatusDoesNotAllow,
+    VolunteerIsErased,
     VolunteerNotFound,
 )
 from services.volunteers.routes import views
@@ -24,7 +25,6 @@ from services.volunteers.schemas import (
     AnyVolunteerView,
     Decide,
     DecideRow,
-    Disclose,
     RegisterVolunteer,
     SearchVolunteers,
     Status,
@@ -39,6 +39,7 @@ from shared.batches import Batch, BatchAnswer, Repeated
 from shared.clock import Now
 from shared.errors import AlreadyExists
 from shared.paging import AskedPage, InvalidCursor, Page
+from shared.personal import Disclose, Erase, ErasureNotConfirmed, ErasureView
 from shared.problems import refusals
 from shared.requests import Sealing, Tx, never_remembered
 from shared.requests import router as _router
@@ -132,19 +133,19 @@ async def list_volunteers(
 
 
 @router.get(
-    "/{volunteer_id}", responses=refusals(VolunteerNotFound), dependencies=[permits(Permission.READ_VOLUNTEERS)]
+    "/{volunteer_id}",
+    responses=refusals(VolunteerNotFound, VolunteerIsErased),
+    dependencies=[permits(Permission.READ_VOLUNTEERS)],
 )
 async def read_volunteer(volunteer_id: UUID, tx: Tx, seal: Sealing, caller: Caller) -> AnyVolunteerView:
     """One volunteer."""
-    volunteer = await tx.get(Volunteer, volunteer_id)
-    if volunteer is None:
-        raise VolunteerNotFound
+    volunteer = await commands.require_volunteer(tx, volunteer_id)
     return view(volunteer, caller, seal)
 
 
 @router.post(
     "/{volunteer_id}/disclosures",
-    responses=refusals(VolunteerNotFound),
+    responses=refusals(VolunteerNotFound, VolunteerIsErased),
     dependencies=[permits(Permission.READ_PERSONAL_DATA)],
 )
 @never_remembered
@@ -154,6 +155,18 @@ async def disclose_volunteer(
     """Read in clear what is sealed of a volunteer, for a purpose that is written in the journal."""
     volunteer, reasons = await commands.disclose_volunteer(tx, volunteer_id, form, by=caller, now=now)
     return views.disclosed(volunteer, reasons, seal)
+
+
+@router.post(
+    "/{volunteer_id}/erasures",
+    responses=refusals(VolunteerNotFound, ErasureNotConfirmed),
+    dependencies=[permits(Permission.ERASE_PERSON)],
+)
+async def erase_volunteer(
+    volunteer_id: UUID, form: Erase, tx: Tx, seal: Sealing, caller: Caller, now: Now
+) -> ErasureView:
+    """Erase who a volunteer is. Asked without their number it only tells what would go, and what stays and why."""
+    return await commands.erase_volunteer(tx, volunteer_id, form, by=caller, seal=seal, now=now)
 
 
 def _add_decision(
