@@ -20,6 +20,11 @@ READABLE = {
     "inbox.*": _IDS,
     "idempotency.*": "who asked by id, and a hash of the request; the answer is sealed",
     "journal.*": "ids, and purposes that may hold no number or address; never a value",
+    # --- jobs
+    "job.asked": _IDS,
+    "job.principal": _IDS,
+    "job.outcomes": _IDS,
+    "job_key.key": "a hash that is worthless without its key",
     # --- volunteers
     "centre.*": _PUBLIC,
     "assignment.person_name": "who leads and coordinates is published by the network, as of every public office",
@@ -125,7 +130,7 @@ def test_what_is_sealed() -> None:
     }
 
     assert sealed == {
-        "idempotency.body",
+        "idempotency.body", "job.heading", "job_page.rows", "job_page.answers",
         "volunteer.born_on", "volunteer.iin", "volunteer.phone", "volunteer.email", "volunteer.affiliation",
         "volunteer.emergency_contact", "consent.by_name", "statuschange.reason",
         "donation.donor", "refund.reason",

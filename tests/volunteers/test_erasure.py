@@ -68,7 +68,8 @@ async def test_it_is_first_told_what_would_go_and_what_would_stay(
     assert told["done"] is False
     assert {"full_name", "iin", "phone", "email", "born_on", "emergency_contact", "reasons"} <= set(told["erased"])
     assert {(kept["what"], kept["number"]) for kept in told["kept"]} == {
-        ("consents", 1), ("status_changes", 2), ("sign_ups_and_attendance", None), ("messages", None),
+        ("consents", 1), ("status_changes", 2), ("sign_ups_and_attendance", None), ("imported_sheets", None),
+        ("messages", None),
         ("journal", None), ("backups", None),
     }  # fmt: skip
     assert all(kept["because"] for kept in told["kept"])

@@ -11,6 +11,7 @@ from shared.access.principal import Principal
 from shared.clock import civil_day
 from shared.contracts.volunteers import VolunteerErased
 from shared.database import Transaction
+from shared.jobs.job import KEEP_DAYS
 from shared.personal import COUNTED, Disclose, Erase, ErasureView, kept
 from shared.sealed import Seal
 
@@ -112,5 +113,6 @@ async def erase_volunteer(
             ("status_changes", stays["status_changes"], COUNTED),
             ("hours", stays["hours"], COUNTED),
             ("sign_ups_and_attendance", None, COUNTED),
+            ("imported_sheets", None, f"They are deleted with their job, {KEEP_DAYS} days after it, and are sealed."),
         ),
     )
