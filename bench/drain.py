@@ -14,6 +14,7 @@ from services.gateway.app import Gateway
 from services.gateway.consumers import consumer
 from services.gateway.settings import GatewaySettings
 from services.volunteers.app import Volunteers
+from shared.access.principal import EVERYTHING
 from shared.clock import now
 from shared.contracts.volunteers import VolunteerRegistered
 from shared.database import Database
@@ -76,7 +77,7 @@ async def _announce(database: Database) -> None:
     """Ten thousand facts in the outbox, of as many volunteers."""
     centre: UUID = new_id()
     for _ in range(MESSAGES // 1000):
-        async with database.transaction() as tx:
+        async with database.transaction(EVERYTHING) as tx:
             for _ in range(1000):
                 fact = VolunteerRegistered(
                     volunteer_id=new_id(), centre_id=centre, region="KZ-75", status="applied", born_in="1990-05",

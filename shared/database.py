@@ -2,7 +2,8 @@
 
 A command says what it means (`tx.insert(volunteer)`, `tx.announce(VolunteerRegistered(...))`); the gathered rows leave
 as one cached statement at commit, together with the outbox and the idempotency record. Reads go out at once; a locking
-read opens the transaction. Why not SQLAlchemy's session: decision 0004.
+read opens the transaction. How far the caller reaches travels with the first statement, and PostgreSQL holds all that
+follow to it (`shared.reach`). Why not SQLAlchemy's session: decision 0004.
 """
 # ruff: noqa: S608 - the names in this module's SQL are those of our own tables; values are always parameters.
 
@@ -15,6 +16,7 @@ from datetime import datetime
 from functools import lru_cache
 from itertools import count
 from typing import Any, NoReturn, Protocol, TypeVar, cast
+from urllib.parse import unquote, urlsplit
 from uuid import UUID
 
 import asyncpg
@@ -24,8 +26,10 @@ from sqlalchemy.dialects.postgresql.asyncpg import dialect as asyncpg_dialect
 from sqlalchemy.sql import ClauseElement
 from sqlmodel import SQLModel
 
+from shared.access.principal import NOTHING, Reach
 from shared.contracts.envelope import DomainEvent, envelop
-from shared.errors import AlreadyExists, Refusal, Stale, Unavailable
+from shared.errors import AlreadyExists, OutOfReach, Refusal, Stale, Unavailable
+from shared.reach import scope_of
 from shared.refused_as import REFUSED_AS
 from shared.rows import restored
 
@@ -71,6 +75,9 @@ CONNECTION_LOST = (
 )
 """What means "the database does not answer just now" when asyncpg raises it: worth another try, nobody's mistake."""
 
+REFUSED = (asyncpg.IntegrityConstraintViolationError, asyncpg.InsufficientPrivilegeError)
+"""What means that a row may not be as it is: a constraint says so, or the policies of who reaches it."""
+
 TRY_AGAIN = (asyncpg.DeadlockDetectedError, asyncpg.SerializationError)
 """What means "two transactions stood in each other's way": the loser is simply run again."""
 
@@ -90,6 +97,8 @@ class Database:
         self._schema = schema
         self._pool: asyncpg.Pool[asyncpg.Record] | None = None
         self._refusals = _refusals_of(metadata)
+        self.is_scoped = any(scope_of(table) is not None for table in metadata.tables.values())
+        """Whether it has rows that not everybody reaches."""
         self.numbers: dict[str, list[int]] = {}
         """Numbers taken from each sequence and not yet handed out."""
         self.on_commit: Callable[[], None] = lambda: None
@@ -127,19 +136,20 @@ class Database:
         return self._pool
 
     @asynccontextmanager
-    async def transaction(self) -> AsyncGenerator["Transaction"]:
-        """Commit what the block gathered; if it raises, nothing happened.
+    async def transaction(self, reach: Reach) -> AsyncGenerator["Transaction"]:
+        """Commit what the block gathered; if it raises, nothing happened. It sees and changes what is within `reach`.
 
         Raises:
             Refusal: a constraint was violated that means one (`refused_as`).
+            OutOfReach: a row is not the caller's to add or change.
             DatabaseUnavailable: the database did not answer; whether the commit took place is then unknown.
         """
-        tx = Transaction(self)
+        tx = Transaction(self, reach)
         try:
             try:
                 yield tx
                 await tx.commit()
-            except asyncpg.IntegrityConstraintViolationError as error:
+            except REFUSED as error:
                 self.refuse(error)
             except CONNECTION_LOST as error:
                 if is_ours(error):
@@ -154,9 +164,14 @@ class Database:
         if tx.announced:
             self.on_announced()
 
-    def refuse(self, error: asyncpg.IntegrityConstraintViolationError) -> NoReturn:
+    def refuse(self, error: asyncpg.PostgresError) -> NoReturn:
         """Raise what the violated constraint means to a caller; the error itself where it means nothing to one."""
         name = str(error.as_dict().get("constraint_name") or "")
+        if isinstance(error, asyncpg.InsufficientPrivilegeError):
+            # A right that the service's role was not given is our mistake, and has the same code.
+            if name or error.as_dict().get("server_source_function") == _CHECKS_POLICIES:
+                raise OutOfReach from error
+            raise error
         if name in self._refusals:
             raise self._refusals[name]() from error
         if name == "outbox_version":
@@ -169,6 +184,16 @@ class Database:
     async def ping(self) -> None:
         """Raises unless the database answers."""
         await self.pool.fetchval("SELECT 1", timeout=2)
+
+
+def role_of(url: str) -> str | None:
+    """As whom a database's address connects; None where it leaves that to the environment."""
+    user = urlsplit(url).username
+    return None if user is None else unquote(user)
+
+
+_CHECKS_POLICIES = "ExecWithCheckOptions"
+"""PostgreSQL's function that says so: its words depend on the server's language."""
 
 
 async def _speak_json(connection: Any) -> None:
@@ -250,8 +275,9 @@ class _Gathered:
 class Transaction:
     """What one request or one message does to a service's database."""
 
-    def __init__(self, database: Database) -> None:
+    def __init__(self, database: Database, reach: Reach) -> None:
         self._database = database
+        self._reach: Reach = reach
         self._connection: Any = None
         self._open = False
         self._gathered = _Gathered()
@@ -323,7 +349,7 @@ class Transaction:
         """Run a query and return its rows; what was gathered and not flushed is not seen by it."""
         sql, names, defaults = _compiled(statement)
         values = {**defaults, **parameters}
-        connection = await self._connected()
+        connection = await self._looking()
         return await connection.fetch(sql, *[values[name] for name in names])
 
     async def fetch_one(self, statement: ClauseElement, **parameters: Any) -> asyncpg.Record | None:
@@ -347,7 +373,7 @@ class Transaction:
 
     async def sql(self, text: str, *arguments: Any) -> list[asyncpg.Record]:
         """For what SQLAlchemy cannot say; asyncpg's own placeholders."""
-        return await (await self._connected()).fetch(text, *arguments)
+        return await (await self._looking()).fetch(text, *arguments)
 
     async def get(self, table_class: type[Row], identity: UUID, *, lock: bool = False) -> Row | None:
         """The row with this id, or None. `lock` keeps others from changing it until the end of the transaction."""
@@ -367,10 +393,7 @@ class Transaction:
         known = self._locked if lock else self._loaded
         missing = [i for i in wanted if (table_class, i) not in known and (table_class, i) not in self._absent]
         if missing:
-            if lock:
-                await self.begin()
-            connection = await self._connected()
-            for record in await connection.fetch(_select_by_ids(_table(table_class), lock), missing):
+            for record in await self._look_up(_table(table_class), missing, lock=lock):
                 self._loaded[table_class, record["id"]] = restored(table_class, record)
             found_now = {(table_class, i) for i in missing if (table_class, i) in self._loaded}
             self._absent.update({(table_class, i) for i in missing} - found_now)
@@ -385,8 +408,7 @@ class Transaction:
         """Two rows of different tables in one round trip, for commands so hot that two would tell."""
         if not any(key in self._loaded or key in self._absent for key in (one, other)):
             tables = _table(one[0]), _table(other[0])
-            [record] = await (await self._connected()).fetch(_select_both(*tables), one[1], other[1])
-            values = list(record)
+            values = list(await self._look_up_both(*tables, one[1], other[1]))
             for key, table in zip((one, other), tables, strict=True):
                 mine, values = values[: len(table.columns)], values[len(table.columns) :]
                 row = dict(zip(table.columns.keys(), mine, strict=True))
@@ -396,6 +418,47 @@ class Transaction:
                     self._loaded[key] = restored(key[0], row)
         return await self.get(*one), await self.get(*other)
 
+    async def _look_up(self, table: Table, ids: list[UUID], *, lock: bool) -> list[asyncpg.Record]:
+        statement, scope = _select_by_ids(table, lock), scope_of(table)
+        if lock or (scope is not None and scope.hides and not scope.shows):
+            await self.begin()
+        records = await (await self._connected()).fetch(statement, ids)
+        if len(records) < len(ids) and scope is not None and scope.hides and not self._open:
+            # What is not for everybody to see may still be for this caller.
+            records = await (await self._looking()).fetch(statement, ids)
+        return records
+
+    async def _look_up_both(self, one: Table, other: Table, id_of_one: UUID, id_of_other: UUID) -> asyncpg.Record:
+        statement, scopes = _select_both(one, other), (scope_of(one), scope_of(other))
+        hiding = [scope for scope in scopes if scope is not None and scope.hides]
+        if not all(scope.shows for scope in hiding):
+            await self.begin()
+        [record] = await (await self._connected()).fetch(statement, id_of_one, id_of_other)
+        if hiding and None in (record[0], record[len(one.columns)]) and not self._open:
+            [record] = await (await self._looking()).fetch(statement, id_of_one, id_of_other)
+        return record
+
+    @asynccontextmanager
+    async def reaching(self, reach: Reach) -> AsyncGenerator[None]:
+        """Look further than the caller within the block, for a rule that holds across centres; write nothing there.
+
+        What is read by id in it is forgotten after it.
+        """
+        if reach == self._reach:
+            yield
+            return
+        await self.begin()
+        kept = self._reach, self._loaded, self._locked, self._absent
+        self._reach, self._loaded, self._locked, self._absent = reach, {}, set(), set()
+        await self._connection.execute(_settings(reach))
+        try:
+            yield
+        finally:
+            self._reach, self._loaded, self._locked, self._absent = kept
+            # After an error of the database, its roll-back takes the settings back.
+            with contextlib.suppress(asyncpg.InFailedSQLTransactionError):
+                await self._connection.execute(_settings(self._reach))
+
     # --- how it ends ------------------------------------------------------------------------------------------------
 
     async def begin(self) -> None:
@@ -404,7 +467,7 @@ class Transaction:
             connection = await self._connected()
             # Cancelled while it waits for the answer, it must not be taken for one that never began.
             self._open = True
-            await connection.execute("BEGIN")
+            await connection.execute(f"BEGIN; {_settings(self._reach)}" if self._database.is_scoped else "BEGIN")
 
     async def flush(self) -> None:
         """Send what was gathered, so that the queries that follow see it."""
@@ -456,7 +519,7 @@ class Transaction:
             try:
                 yield
                 await self.flush()
-            except asyncpg.IntegrityConstraintViolationError as error:
+            except REFUSED as error:
                 self._database.refuse(error)
         except BaseException:
             self._gathered = _Gathered()
@@ -514,6 +577,12 @@ class Transaction:
         for gatherer in settling.values():
             await gatherer.settle(self)
 
+    async def _looking(self) -> Any:
+        """A connection for any query: with the transaction open where some rows are out of the caller's reach."""
+        if self._database.is_scoped:
+            await self.begin()
+        return await self._connected()
+
     async def _connected(self) -> Any:
         if self._connection is None:
             self._connection = await self._database.pool.acquire(timeout=ACQUIRE_TIMEOUT_S)
@@ -544,13 +613,18 @@ class Transaction:
                     for key, counters in sums.items()]  # fmt: skip
             _add(shape, arguments, "sum", table, names, rows)
         gathered.clear()
-        counts = await (await self._connected()).fetchrow(_statement(tuple(shape)), *arguments)
+        # Not yet told how far the caller reaches: then the statement says it as well.
+        tells = not self._open and any(scope_of(table) is not None for _, table, _, _ in shape)
+        if tells:
+            arguments += self._reach.settings.values()
+        counts = await (await self._connected()).fetchrow(_statement(tuple(shape), tells), *arguments)
         if updated and list(counts) != updated:
             raise Stale
 
 
 _Part = tuple[str, Table, tuple[str, ...], bool]
 _JSONB = "JSONB"
+_REACH = "reach"
 _WAS = "version read"
 """The extra column of an update: the version that the stored row must still have."""
 
@@ -575,8 +649,11 @@ def _add(
 
 
 @lru_cache(maxsize=1024)
-def _statement(shape: tuple[_Part, ...]) -> str:
-    """The one statement for writes of this shape: each part a CTE; updates answer how many rows they met."""
+def _statement(shape: tuple[_Part, ...], tells: bool = False) -> str:
+    """The one statement for writes of this shape: each part a CTE; updates answer how many rows they met.
+
+    One that `tells` sets the caller's reach first. Rows are made of the CTE that does, so no policy is asked before.
+    """
     parts: list[str] = []
     counted: list[str] = []
     position = 1
@@ -587,7 +664,8 @@ def _statement(shape: tuple[_Part, ...]) -> str:
         position += len(columns)
         given = f"unnest({', '.join(sent)})" if many else f"(SELECT {', '.join(sent)})"
         read = ", ".join(f"{q}::{_JSONB} AS {q}" if t == _JSONB else q for q, t in zip(quoted, types, strict=True))
-        source = f"SELECT {read} FROM {given} AS given({', '.join(quoted)})"
+        told = f"{_REACH}, " if tells else ""
+        source = f"SELECT {read} FROM {told}{given} AS given({', '.join(quoted)})"
         into = f'INSERT INTO "{table.name}" ({", ".join(quoted)}) {source}'
         key = [column.name for column in table.primary_key]
         named = ", ".join(f'"{name}"' for name in key)
@@ -608,7 +686,16 @@ def _statement(shape: tuple[_Part, ...]) -> str:
                     f' WHERE "{table.name}".id = given.id AND "{table.name}".version = given."{_WAS}" RETURNING 1)'
                 )
                 counted.append(f"(SELECT count(*)::int FROM w{number})")
+    if tells:
+        settings = [f"set_config('{name}', ${position + i}, true)" for i, name in enumerate(NOTHING.settings)]
+        parts.insert(0, f"{_REACH} AS MATERIALIZED (SELECT {', '.join(settings)})")
     return f"WITH {', '.join(parts)} SELECT {', '.join(f'{c} AS c{i}' for i, c in enumerate(counted)) or '1'}"
+
+
+def _settings(reach: Reach) -> str:
+    """For this transaction only. Sent with its BEGIN, so that it costs no round trip."""
+    quoted = [(name, value.replace("'", "''")) for name, value in reach.settings.items()]
+    return "; ".join(f"SET LOCAL {name} = '{value}'" for name, value in quoted)
 
 
 @lru_cache(maxsize=256)

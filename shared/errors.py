@@ -51,6 +51,10 @@ class Gone(Refusal):
     """There was something here, and it is no more."""
 
 
+class OutOfReach(NotFound):
+    """There is no such record within your reach."""
+
+
 class MethodNotAllowed(Refusal):
     """This address does not take that method."""
 

@@ -14,6 +14,7 @@ from uuid import UUID
 from fastapi import Request
 from fastapi.responses import Response
 
+from shared.access.principal import NOTHING
 from shared.database import Database, Transaction
 from shared.errors import Malformed, RuleBroken
 from shared.sealed import Seal
@@ -82,7 +83,7 @@ class Attempt:
         Raises:
             IdempotencyKeyMismatch: that was to another request.
         """
-        async with database.transaction() as tx:
+        async with database.transaction(NOTHING) as tx:
             found = await tx.sql(_STORED, self.principal, self.operation, self.key)
         if not found:
             return None

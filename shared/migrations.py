@@ -13,21 +13,25 @@ from sqlalchemy.ext.asyncio import create_async_engine
 from sqlalchemy.pool import NullPool
 from sqlmodel.sql.sqltypes import AutoString
 
+from shared import protection
 from shared.sealed import Seal
 
 _LOCK = 0x0A5C
 
 
 def run(metadata: MetaData) -> None:
-    """Upgrade or downgrade the database at the `database_url` of Alembic's configuration."""
+    """Upgrade or downgrade the database at the `database_url` of Alembic's configuration, as its owner.
+
+    Its `service_role`, if there is one and it is another, is given the rights that the service needs.
+    """
     url: str = context.config.attributes["database_url"]
-    asyncio.run(_run(url, metadata))
+    asyncio.run(_run(url, metadata, context.config.attributes.get("service_role")))
 
 
-async def _run(url: str, metadata: MetaData) -> None:
+async def _run(url: str, metadata: MetaData, service_role: str | None) -> None:
     engine = create_async_engine(url.replace("postgresql://", "postgresql+asyncpg://", 1), poolclass=NullPool)
     async with engine.connect() as connection:
-        await connection.run_sync(_migrate, metadata)
+        await connection.run_sync(_migrate, metadata, service_role)
         await connection.commit()
     await engine.dispose()
 
@@ -37,13 +41,34 @@ def _render(kind: str, item: Any, _: Any) -> str | Literal[False]:
     return "sa.String()" if kind == "type" and isinstance(item, AutoString) else False
 
 
-def _migrate(connection: Connection, metadata: MetaData) -> None:
+def _migrate(connection: Connection, metadata: MetaData, service_role: str | None) -> None:
     context.configure(connection=connection, target_metadata=metadata, render_item=_render)
     with context.begin_transaction():
         # Several processes may start at once; and a lock that waits behind a long query must not block everyone.
         connection.execute(text(f"SELECT pg_advisory_xact_lock({_LOCK})"))
         connection.execute(text("SET LOCAL lock_timeout = '5s'"))
-        context.run_migrations()
+        role = None if service_role is None or protection.owns(connection, service_role) else service_role
+        if _moves() or not protection.is_on(connection, metadata, role):
+            protection.take_off(connection)
+            context.run_migrations()
+            if _is_newest():
+                protection.put_on(connection, metadata, role)
+        else:
+            context.run_migrations()
+
+
+def _moves() -> bool:
+    """Whether the database is to go to another revision than it is at."""
+    try:
+        destination = context.get_revision_argument()
+    except KeyError:
+        # Alembic only compares.
+        return False
+    return set(context.get_context().get_current_heads()) != {destination}
+
+
+def _is_newest() -> bool:
+    return set(context.get_context().get_current_heads()) == set(context.script.get_heads())
 
 
 # --- columns that become sealed ---------------------------------------------------------------------------------------

@@ -19,8 +19,9 @@ from sqlalchemy import MetaData
 from starlette.types import ASGIApp
 
 from shared import health, languages, problems, telemetry
+from shared.access.principal import EVERYTHING
 from shared.access.token import Verifier
-from shared.database import CONNECTION_LOST, Database, DatabaseUnavailable, Transaction
+from shared.database import CONNECTION_LOST, Database, DatabaseUnavailable, Transaction, role_of
 from shared.idempotency import KEEP_DAYS
 from shared.jobs.job import forget_expired
 from shared.jobs.worker import Kind, Worker
@@ -246,10 +247,10 @@ class Process:
         while True:
             await asyncio.sleep(every_s)
             try:
-                async with self.database.transaction() as tx:
+                async with self.database.transaction(EVERYTHING) as tx:
                     done = await job(tx)
                 while done:
-                    async with self.database.transaction() as tx:
+                    async with self.database.transaction(EVERYTHING) as tx:
                         done = await job(tx)
             except Exception as error:  # noqa: BLE001  # the edge of the loop: the next turn tries again
                 log.warning("job failed", job=getattr(job, "__name__", "job"), error=type(error).__name__)
@@ -262,10 +263,13 @@ class Process:
     # --- the operator's commands ------------------------------------------------------------------------------------
 
     def migrate(self) -> None:
-        """Bring the database to head. Safe to run by several processes at once."""
-        config = alembic.config.Config(
-            attributes={"database_url": self.settings.database_url, "keys_dir": self.settings.keys_dir}
-        )
+        """Bring the database to head, and give the service its rights. Safe to run by several processes at once."""
+        attributes: dict[str, Any] = {
+            "database_url": self.settings.owner_database_url or self.settings.database_url,
+            "service_role": role_of(self.settings.database_url),
+            "keys_dir": self.settings.keys_dir,
+        }
+        config = alembic.config.Config(attributes=attributes)
         config.set_main_option("script_location", str(self._migrations).replace("%", "%%"))
         alembic.command.upgrade(config, "head")
 

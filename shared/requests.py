@@ -12,7 +12,7 @@ from fastapi.responses import Response
 from fastapi.routing import APIRoute
 
 from shared import clock, idempotency
-from shared.access.doors import caller
+from shared.access.doors import caller, permission_of
 from shared.database import TRY_AGAIN, Database, Transaction
 from shared.errors import Refusal, Unavailable
 from shared.sealed import Seal
@@ -27,25 +27,29 @@ class Busy(Unavailable):
 
 
 class TransactionRoute(APIRoute):
-    """A route whose handler runs in a transaction of its own."""
+    """A route whose handler runs in a transaction of its own, which reaches what the caller has the permission for."""
 
     def get_route_handler(self) -> Callable[[Request], Coroutine[Any, Any, Response]]:
+        """Raises: TypeError: the route does not say who may come in, so nobody may."""
         handle = super().get_route_handler()
+        permission = permission_of(self.dependencies)
+        if permission is None:
+            raise TypeError(f"{self.path} declares no permission")
         required = getattr(self.endpoint, _REQUIRED, False)
         writes = bool((self.methods or set()) - {"GET", "HEAD"}) and not getattr(self.endpoint, _UNREMEMBERED, False)
         operation = self.path
 
         async def in_a_transaction(request: Request) -> Response:
             database: Database = request.app.state.database
+            principal = caller(request)
             attempt = None
             if writes:
-                principal = caller(request).id
                 attempt = await idempotency.attempt_of(
-                    request, principal=principal, operation=operation, required=required
+                    request, principal=principal.id, operation=operation, required=required
                 )
             for _ in range(ATTEMPTS):
                 try:
-                    async with database.transaction() as tx:
+                    async with database.transaction(principal.reach(permission)) as tx:
                         request.state.transaction = tx
                         response = await handle(request)
                         if attempt is not None:

@@ -13,6 +13,9 @@ class Settings(BaseSettings):
     model_config = SettingsConfigDict(env_prefix="ASAR_", extra="ignore")
 
     database_url: str = Field(description="PostgreSQL 15 or newer, one database per service: postgresql://…")
+    owner_database_url: str = Field(
+        "", description="The same database as its owner, for `migrate` only; empty is database_url."
+    )
     nats_url: str = Field(description="NATS server, or several with commas: nats://user:password@host:4222")
     host: str = Field("127.0.0.1", description="Address to listen on.")
     port: int = Field(8000, ge=0, le=65535, description="Port to listen on.")

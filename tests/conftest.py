@@ -1,5 +1,6 @@
 """Real servers for the tests: one PostgreSQL and one NATS per test process, started when the first test asks."""
 
+import asyncio
 from collections.abc import AsyncIterator, Awaitable, Callable, Iterator
 from contextlib import AsyncExitStack
 from itertools import count
@@ -13,6 +14,7 @@ from xdist.scheduler import LoadFileScheduling
 from deploy.local.nats import EmbeddedNats
 from deploy.local.postgres import EmbeddedPostgres
 from tests.running import RunningSystem
+from tests.systems import BEHIND_ROLE, OWNER_ROLE, SERVICE_ROLE
 
 _numbers = count(1)
 _WHOLE_SYSTEMS = ("tests/e2e/", "tests/faults/", "tests/journeys/", "tests/local/test_running.py")
@@ -50,8 +52,17 @@ def postgres(servers_folder: Path) -> Iterator[EmbeddedPostgres]:
     server = EmbeddedPostgres(servers_folder / "postgres", password_file=servers_folder / "pg.password", durable=False)
     with (servers_folder / "postgres.log").open("wb") as log:
         server.start(output=log)
+        asyncio.run(_make_roles(server))
         yield server
         server.stop()
+
+
+async def _make_roles(server: EmbeddedPostgres) -> None:
+    for role in (OWNER_ROLE, SERVICE_ROLE, BEHIND_ROLE):
+        await server.ensure_role(role, role)
+    connection = await server.connect()
+    await connection.execute(f"ALTER ROLE {BEHIND_ROLE} SUPERUSER")
+    await connection.close()
 
 
 @pytest.fixture(scope="session")
@@ -73,7 +84,7 @@ async def fresh_database(
 
         async def make(*, template: str = "template0") -> str:
             name = f"test_{next(_numbers)}"
-            url = await postgres.create_database(name, template=template)
+            url = await postgres.create_database(name, template=template, owner=OWNER_ROLE)
             stack.push_async_callback(postgres.drop_database, name)
             return url
 

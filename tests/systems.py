@@ -4,10 +4,13 @@ from collections.abc import AsyncGenerator, AsyncIterator, Awaitable, Callable
 from contextlib import asynccontextmanager
 from pathlib import Path
 from typing import Any
+from urllib.parse import urlsplit
 
 import anyio.to_thread
+import asyncpg
 import orjson
 from httpx import ASGITransport, AsyncClient
+from sqlalchemy import MetaData
 
 from deploy.local.postgres import EmbeddedPostgres
 from shared.access import keys
@@ -18,20 +21,20 @@ from shared.database import Database
 from shared.process import Process
 from shared.settings import Settings
 
+OWNER_ROLE, SERVICE_ROLE, BEHIND_ROLE = "asar_owner", "asar_service", "asar_behind"
+"""Who owns the tables; who the services are, which see nothing but what they say they reach; who sees everything."""
+
 ADMINISTRATOR = person("person:administrator", Role.ADMINISTRATOR)
 
 
 class ServiceUnderTest:
     """One running service: `client` calls its doors, `database` looks behind them."""
 
-    def __init__(self, process: Process, client: AsyncClient, keys_dir: Path) -> None:
+    def __init__(self, process: Process, client: AsyncClient, keys_dir: Path, database: Database) -> None:
         self.process = process
         self.client = client
         self.keys_dir = keys_dir
-
-    @property
-    def database(self) -> Database:
-        return self.process.database
+        self.database = database
 
     async def post(self, path: str, body: dict[str, Any], **headers: str) -> Any:
         return await self.client.post(path, json=body, headers={k.replace("_", "-"): v for k, v in headers.items()})
@@ -48,17 +51,36 @@ class ServiceUnderTest:
         return {"Authorization": f"Bearer {token}"}
 
 
+def as_role(url: str, role: str) -> str:
+    """The address of a database of the tests, for somebody else than the server's administrator."""
+    parts = urlsplit(url)
+    return parts._replace(netloc=f"{role}:{role}@").geturl() if parts.username else url
+
+
+def as_service_and_owner(url: str) -> dict[str, str]:
+    """The settings with which a service uses a database, and is allowed to migrate it."""
+    return {"database_url": as_role(url, SERVICE_ROLE), "owner_database_url": as_role(url, OWNER_ROLE)}
+
+
 def make_settings(database_url: str, nats_url: str, keys_dir: Path, **others: Any) -> Settings:
     keys.make_missing(keys_dir)
-    return Settings(database_url=database_url, nats_url=nats_url, keys_dir=keys_dir, log_level="error", **others)
+    own: dict[str, Any] = as_service_and_owner(database_url) | {"log_level": "error"}
+    return Settings(nats_url=nats_url, keys_dir=keys_dir, **own | others)
 
 
 async def migrated_template(postgres: EmbeddedPostgres, service: str, migrate: Callable[[str], None]) -> str:
     """The name of a database with the service's tables, made once per test process and copied for each test."""
     name = f"template_{service}"
-    url = await postgres.create_database(name)
+    url = await postgres.create_database(name, owner=OWNER_ROLE)
     await anyio.to_thread.run_sync(migrate, url)
     return name
+
+
+async def may_make_schemas(url: str) -> None:
+    """Let the service make schemas in this database, as the gateway does."""
+    connection = await asyncpg.connect(as_role(url, OWNER_ROLE))
+    await connection.execute(f'GRANT CREATE ON DATABASE "{urlsplit(url).path.removeprefix("/")}" TO {SERVICE_ROLE}')
+    await connection.close()
 
 
 @asynccontextmanager
@@ -69,6 +91,7 @@ async def serving(make: Callable[[Settings], Any], settings: Settings) -> AsyncG
     app = service.application()
     token = Signer(settings.keys_dir).sign(ADMINISTRATOR, process.service)
     async with (
+        looking_behind(settings.database_url, process.database.metadata) as database,
         app.router.lifespan_context(app),
         AsyncClient(
             transport=ASGITransport(app, raise_app_exceptions=False),
@@ -76,7 +99,18 @@ async def serving(make: Callable[[Settings], Any], settings: Settings) -> AsyncG
             headers={"Authorization": f"Bearer {token}"},
         ) as client,
     ):
-        yield ServiceUnderTest(process, client, settings.keys_dir)
+        yield ServiceUnderTest(process, client, settings.keys_dir, database)
+
+
+@asynccontextmanager
+async def looking_behind(url: str, metadata: MetaData) -> AsyncGenerator[Database]:
+    """A database as somebody sees it from whom nothing is hidden."""
+    database = Database(as_role(url, BEHIND_ROLE), metadata, pool_size=4)
+    await database.open()
+    try:
+        yield database
+    finally:
+        await database.close()
 
 
 FreshDatabase = Callable[..., Awaitable[str]]

@@ -27,6 +27,11 @@ _LOOPBACK = "127.0.0.1"
 _INNER_PORTS = {*OWNERS, "nats", "nats-http"}
 
 
+def owner_of(service: str) -> str:
+    """The role that owns a service's database and migrates it. The service itself is another one, and only uses it."""
+    return f"{service}_owner"
+
+
 def data_home() -> Path:
     """The folder of this user's installations."""
     home = os.environ.get("XDG_DATA_HOME", "")
@@ -97,13 +102,14 @@ class Installation:
         """The port that a service listens on."""
         return self.port if service == "gateway" else self.ports[service]
 
-    def database_url(self, service: str) -> str:
-        """A service's own database, as its owner."""
-        return self.postgres.url(service, user=service, password=self.database_password(service))
+    def database_url(self, service: str, *, as_owner: bool = False) -> str:
+        """A service's own database: as the service connects to it, or as who owns its tables."""
+        role = owner_of(service) if as_owner else service
+        return self.postgres.url(service, user=role, password=self.database_password(role))
 
-    def database_password(self, service: str) -> str:
-        """The password of a service's role; made up at the first call."""
-        return files.secret(self._secret_file(service))
+    def database_password(self, role: str) -> str:
+        """The password of a role; made up at the first call."""
+        return files.secret(self._secret_file(role))
 
     def environment(self, service: str) -> dict[str, str]:
         """The variables with which a service, or one of its commands, runs here; others of the caller's stay."""

@@ -11,6 +11,8 @@ from deploy.local import files, logs, processes
 from deploy.local.installation import CODE, SERVICES, Installation
 from deploy.local.refusals import CannotRun
 
+_ACCESS = [CODE / "shared" / name for name in ("protection.py", "reach.py", "messaging/tables.py")]
+
 
 async def migrate(installation: Installation) -> None:
     """Run `migrate` of the services whose migrations or databases are not as they were after the last time.
@@ -32,11 +34,14 @@ async def migrate(installation: Installation) -> None:
 
 
 async def _standing(installation: Installation, service: str) -> str:
-    """The migrations that this code has, and the one at which the database says to be."""
+    """The migrations and tables that this code has, and the revision at which the database says to be."""
     digest = hashlib.sha256()
-    for script in sorted((CODE / "services" / service / "migrations").rglob("*.py")):
+    home = CODE / "services" / service
+    # What tables say of access is put on the database by `migrate` as well.
+    scripts = [*home.glob("migrations/**/*.py"), *home.glob("tables*/**/*.py"), *home.glob("tables.py")]
+    for script in sorted({*scripts, *_ACCESS}):
         digest.update(script.name.encode() + b"\0" + script.read_bytes() + b"\0")
-    connection = await asyncpg.connect(installation.database_url(service))
+    connection = await asyncpg.connect(installation.database_url(service, as_owner=True))
     try:
         at = await connection.fetchval("SELECT version_num FROM alembic_version")
     except asyncpg.UndefinedTableError:
@@ -49,8 +54,11 @@ async def _standing(installation: Installation, service: str) -> str:
 async def _migrate(installation: Installation, service: str) -> None:
     file = installation.logs / f"{service}.log"
     command = installation.command(service, "migrate")
+    environment = installation.environment(service) | {
+        "ASAR_OWNER_DATABASE_URL": installation.database_url(service, as_owner=True)
+    }
     with logs.open_log(file) as log:
-        status = await processes.run_to_end(command, env=installation.environment(service), cwd=CODE, output=log)
+        status = await processes.run_to_end(command, env=environment, cwd=CODE, output=log)
     if status != 0:
         words = logs.last_words(file)
         raise CannotRun(f"The database of {service} could not be migrated. Its last words were: {words} (see {file})")

@@ -32,6 +32,15 @@ _SETTINGS = {
     "log_timezone": "UTC",
     "log_line_prefix": "%m %u@%d ",
 }
+_HAND_OVER = """
+SELECT format('ALTER %s %s OWNER TO %I', CASE relkind WHEN 'S' THEN 'SEQUENCE' ELSE 'TABLE' END, oid::regclass, $1)
+FROM pg_class WHERE relnamespace = 'public'::regnamespace AND relkind IN ('r', 'S')
+    -- The sequence of a column goes with its table.
+    AND NOT EXISTS (SELECT FROM pg_depend WHERE objid = pg_class.oid AND deptype IN ('a', 'i'))
+UNION ALL
+SELECT format('ALTER ROUTINE %s OWNER TO %I', oid::regprocedure, $1)
+FROM pg_proc WHERE pronamespace = 'public'::regnamespace
+"""
 # For tests only: a power cut would lose everything.
 _FORGETFUL = {"fsync": "off", "synchronous_commit": "off", "full_page_writes": "off", "max_wal_size": "512MB"}
 
@@ -148,16 +157,39 @@ class EmbeddedPostgres:
         """A connection of the administrator."""
         return await asyncpg.connect(self.url(database))
 
-    async def ensure_owner(self, name: str, password: str) -> None:
-        """See to it that a role and a database of this name exist, the role owning the database and nothing else."""
+    async def ensure_role(self, name: str, password: str) -> None:
+        """See to it that there is a role that may connect with this password; that is all it may."""
         connection = await self.connect()
         try:
             if not await connection.fetchval("SELECT 1 FROM pg_roles WHERE rolname = $1", name):
                 await connection.execute(f"CREATE ROLE {_identifier(name)} LOGIN")
             await connection.execute(f"ALTER ROLE {_identifier(name)} PASSWORD {_literal(password)}")
-            if not await connection.fetchval("SELECT 1 FROM pg_database WHERE datname = $1", name):
-                await connection.execute(f"CREATE DATABASE {_identifier(name)} OWNER {_identifier(name)}")
+        finally:
+            await connection.close()
+
+    async def ensure_database(self, name: str, *, owner: str, service: str, rights: str = "CONNECT") -> None:
+        """See to it that there is a database of this name; one that the service's role owned becomes the owner's.
+
+        What the service finds in it, it is given by `migrate`. What it makes in schemas of its own stays its own.
+        """
+        connection = await self.connect()
+        try:
+            was = await connection.fetchval("SELECT datdba::regrole::text FROM pg_database WHERE datname = $1", name)
+            if was is None:
+                await connection.execute(f"CREATE DATABASE {_identifier(name)} OWNER {_identifier(owner)}")
+            elif was != owner:
+                await self._hand_over(name, to=owner)
+                await connection.execute(f"ALTER DATABASE {_identifier(name)} OWNER TO {_identifier(owner)}")
             await connection.execute(f"REVOKE ALL ON DATABASE {_identifier(name)} FROM PUBLIC")
+            await connection.execute(f"GRANT {rights} ON DATABASE {_identifier(name)} TO {_identifier(service)}")
+        finally:
+            await connection.close()
+
+    async def _hand_over(self, database: str, *, to: str) -> None:
+        connection = await self.connect(database)
+        try:
+            for statement in await connection.fetch(_HAND_OVER, to):
+                await connection.execute(statement[0])
         finally:
             await connection.close()
 

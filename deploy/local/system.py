@@ -5,7 +5,7 @@ import functools
 from signal import SIGTERM
 
 from deploy.local import loopback, migrations, processes
-from deploy.local.installation import CODE, SERVICES, Installation
+from deploy.local.installation import CODE, SERVICES, Installation, owner_of
 from deploy.local.supervisor import Part, Stage, Step
 from shared.access import keys
 
@@ -82,6 +82,12 @@ def _service(installation: Installation, name: str) -> Part:
 
 
 async def _databases(installation: Installation) -> None:
+    server = installation.postgres
     for name in SERVICES:
-        await installation.postgres.ensure_owner(name, installation.database_password(name))
+        owner = owner_of(name)
+        for role in (owner, name):
+            await server.ensure_role(role, installation.database_password(role))
+        # The gateway makes its read models itself, each in a schema of its own.
+        rights = "CONNECT, CREATE" if name == "gateway" else "CONNECT"
+        await server.ensure_database(name, owner=owner, service=name, rights=rights)
     await asyncio.to_thread(keys.make_missing, installation.keys)

@@ -13,10 +13,19 @@ from shared.errors import Stale
 from shared.ids import new_id
 from shared.journal import remember_journal
 from shared.messaging.tables import remember_messages
+from shared.reach import EVERYTHING, STAFF, is_own, open_to_all, part_reached, scoped
 from shared.refused_as import refused_as
 from shared.rows import TableRow
 
 _INSTANT: Any = DateTime(timezone=True)
+
+_PLANNED = part_reached("centre_id", "direction")
+_OF_PLANNED = f"EXISTS (SELECT FROM event WHERE event.id = event_id AND ({_PLANNED}))"
+"""Of what belongs to an event: those reach it who plan the event."""
+_MEMBERS = "centre_id = (SELECT known.centre_id FROM knownvolunteer AS known WHERE known.id = (SELECT own_volunteer()))"
+_SHOWN = f"status <> 'draft' AND (public OR {_MEMBERS})"
+"""Drafts are for those who plan them, internal events for the volunteers of the centre as well."""
+_TOLD = open_to_all("what other services have told, without personal data")
 
 
 class Base(TableRow):
@@ -32,6 +41,8 @@ remember_journal(Base.metadata)
 class KnownCentre(Base, table=True):
     """A centre, as far as the volunteers service has told."""
 
+    __table_args__ = ({"info": _TOLD},)
+
     id: UUID = Field(primary_key=True)
     region: str
     closed_on: date | None = None
@@ -42,6 +53,9 @@ class KnownCentre(Base, table=True):
 class KnownVolunteer(Base, table=True):
     """A volunteer, as far as the volunteers service has told. Locked while they sign up: one shift at a time."""
 
+    # Staff sign up whoever they have the id of; a volunteer knows of nobody else.
+    __table_args__ = ({"info": scoped(f"{STAFF} OR {is_own('id')}", written=EVERYTHING)},)
+
     id: UUID = Field(primary_key=True)
     centre_id: UUID | None = None
     status: str
@@ -51,6 +65,8 @@ class KnownVolunteer(Base, table=True):
 
 class KnownCampaign(Base, table=True):
     """A campaign, as far as the charity service has told."""
+
+    __table_args__ = ({"info": _TOLD},)
 
     id: UUID = Field(primary_key=True)
     status: str
@@ -65,6 +81,7 @@ class Event(Base, table=True):
         CheckConstraint("(status = 'cancelled') = (cancelled_because IS NOT NULL)", name="event_reason"),
         Index("event_by_start", "starts_at", "id"),
         Index("event_by_centre", "centre_id", "starts_at", "id"),
+        {"info": scoped(f"{_SHOWN} OR {_PLANNED}", written=_PLANNED, shows=True)},
     )
 
     id: UUID = Field(default_factory=new_id, primary_key=True)
@@ -102,6 +119,15 @@ class Shift(Base, table=True):
             info=refused_as(domain.ShiftFull),
         ),
         Index("shift_by_event", "event_id", "starts_at", "id"),
+        {
+            "info": scoped(
+                "EXISTS (SELECT FROM event WHERE event.id = event_id)",
+                written=_OF_PLANNED,
+                # A volunteer who signs up takes a place; a trigger sees to it that they change nothing else.
+                changed=f"{_OF_PLANNED} OR (SELECT own_volunteer()) IS NOT NULL",
+                shows=True,
+            )
+        },
     )
 
     id: UUID = Field(default_factory=new_id, primary_key=True)
@@ -142,6 +168,13 @@ class SignUp(Base, table=True):
         Index("signup_by_volunteer", "volunteer_id", "id"),
         CheckConstraint("attendance IN ('present', 'absent', 'excused')", name="signup_attendance"),
         CheckConstraint("withdrawn_at IS NULL OR attendance IS NULL", name="signup_state"),
+        {
+            "info": scoped(
+                f"{_OF_PLANNED} OR {is_own('volunteer_id')}",
+                # Who came is for others to say.
+                written=f"{_OF_PLANNED} OR {is_own('volunteer_id')} AND attendance IS NULL",
+            )
+        },
     )
 
     id: UUID = Field(default_factory=new_id, primary_key=True)
@@ -168,6 +201,7 @@ class Headcount(Base, table=True):
     __table_args__ = (
         UniqueConstraint("event_id", "number", name="headcount_number", info=refused_as(Stale)),
         CheckConstraint("helpers >= 0 AND guests >= 0", name="headcount_counts"),
+        {"info": scoped(_OF_PLANNED, written=_OF_PLANNED)},
     )
 
     id: UUID = Field(default_factory=new_id, primary_key=True)

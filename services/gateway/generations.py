@@ -13,6 +13,7 @@ from sqlalchemy.schema import CreateIndex, CreateTable
 
 from services.gateway.settings import GatewaySettings
 from services.gateway.tables import READ_MODEL_VERSION, ReadModel
+from shared.access.principal import EVERYTHING
 from shared.database import CONNECTION_LOST, Database, DatabaseUnavailable, Transaction
 from shared.messaging.connection import Bus
 from shared.messaging.consumer import Consumer
@@ -79,7 +80,7 @@ class Generations:
 
     async def open(self) -> None:
         """Find the read model in use; make the first one if there is none, or a new one if the fold has changed."""
-        async with self._database.transaction() as tx:
+        async with self._database.transaction(EVERYTHING) as tx:
             await tx.begin()
             await tx.sql("SELECT pg_advisory_xact_lock($1)", _LOCK)
             rows = await tx.sql("SELECT model_version FROM generation WHERE status IN ('building', 'active')")
@@ -148,7 +149,7 @@ class Generations:
 
     async def rebuild(self) -> int:
         """Begin a new generation; whichever process consumes will build it. Returns its number."""
-        async with self._database.transaction() as tx:
+        async with self._database.transaction(EVERYTHING) as tx:
             await tx.begin()
             await tx.sql("SELECT pg_advisory_xact_lock($1)", _LOCK)
             [[number]] = await tx.sql(_NEW, READ_MODEL_VERSION)
@@ -217,7 +218,7 @@ class Generations:
             return 0
 
     async def _activate(self, number: int) -> None:
-        async with self._database.transaction() as tx:
+        async with self._database.transaction(EVERYTHING) as tx:
             await tx.begin()
             await tx.sql("UPDATE generation SET status = 'retired' WHERE number < $1 AND status <> 'removed'", number)
             await tx.sql("UPDATE generation SET status = 'active', activated_at = now() WHERE number = $1", number)

@@ -24,6 +24,7 @@ from shared.ids import new_id
 from shared.jobs.tables import remember_jobs
 from shared.journal import remember_journal
 from shared.messaging.tables import remember_messages
+from shared.reach import EVERYBODY, centre_reached, is_own, parts_reached, scoped, scoped_by
 from shared.refused_as import refused_as
 from shared.sealed import sealed
 
@@ -42,6 +43,13 @@ volunteer_numbers = Sequence("volunteer_number", start=1001, increment=NUMBERS_A
 """The short numbers that people read to each other."""
 
 
+_WITHIN = parts_reached("centre_id", "directions")
+_OF_VOLUNTEER = scoped(
+    "EXISTS (SELECT FROM volunteer WHERE volunteer.id = volunteer_id)", written=centre_reached("centre_id")
+)
+"""Seen with the volunteer; written at their centre, whose id such a row has since it may come with the volunteer's."""
+
+
 def _json() -> Any:
     return Column(JSONB, nullable=False)
 
@@ -49,7 +57,10 @@ def _json() -> Any:
 class Centre(Base, table=True):
     """A place or organisation that brings volunteers together."""
 
-    __table_args__ = (CheckConstraint("closed_on >= opened_on", name="centre_days"),)
+    __table_args__ = (
+        CheckConstraint("closed_on >= opened_on", name="centre_days"),
+        {"info": scoped(EVERYBODY, written=centre_reached("id"))},
+    )
 
     id: UUID = Field(default_factory=new_id, primary_key=True)
     version: int = 1
@@ -66,7 +77,10 @@ class Centre(Base, table=True):
 class Assignment(Base, table=True):
     """A person leads or coordinates one direction of a centre's work for a time."""
 
-    __table_args__ = (CheckConstraint("until_on >= from_on", name="assignment_days"),)
+    __table_args__ = (
+        CheckConstraint("until_on >= from_on", name="assignment_days"),
+        {"info": scoped_by("centre_id", direction="direction")},
+    )
 
     id: UUID = Field(default_factory=new_id, primary_key=True)
     version: int = 1
@@ -97,6 +111,7 @@ class Volunteer(Base, table=True):
         Index("volunteer_by_centre", "centre_id", "sort_key", "id"),
         # Any word of the name may be the one whose beginning is typed.
         Index("volunteer_words", text("to_tsvector('simple', name_folded)"), postgresql_using="gin"),
+        {"info": scoped(f"{_WITHIN} OR {is_own('id')}", written=_WITHIN)},
     )
 
     id: UUID = Field(default_factory=new_id, primary_key=True)
@@ -131,8 +146,11 @@ class Volunteer(Base, table=True):
 class Consent(Base, table=True):
     """That a person agreed to the keeping of their data: which text, when, how and by whom. Never changed."""
 
+    __table_args__ = ({"info": _OF_VOLUNTEER},)
+
     id: UUID = Field(default_factory=new_id, primary_key=True)
     volunteer_id: UUID = Field(index=True, foreign_key="volunteer.id")
+    centre_id: UUID
     text_version: str
     given_on: date
     how: str
@@ -145,8 +163,11 @@ class Consent(Base, table=True):
 class StatusChange(Base, table=True):
     """Who changed a volunteer's status, when and why."""
 
+    __table_args__ = ({"info": _OF_VOLUNTEER},)
+
     id: UUID = Field(default_factory=new_id, primary_key=True)
     volunteer_id: UUID = Field(index=True, foreign_key="volunteer.id")
+    centre_id: UUID
     was: str | None = None
     status: str
     on: date = Field(sa_column=Column("on", Date, nullable=False))
@@ -161,6 +182,7 @@ class Declaration(Base, table=True):
     __table_args__ = (
         CheckConstraint("number >= 0", name="declaration_number"),
         Index("declaration_latest", "centre_id", "declared_on", "id"),
+        {"info": scoped_by("centre_id")},
     )
 
     id: UUID = Field(default_factory=new_id, primary_key=True)
@@ -184,6 +206,7 @@ class HoursEntry(Base, table=True):
         Index("hours_of_centre", "centre_id", "earned_on"),
         # Entries whose shift has not ended yet.
         Index("hours_pending", "earned_at", postgresql_where=text("announced_at IS NULL")),
+        {"info": scoped_by("centre_id", direction="direction", own="volunteer_id")},
     )
 
     id: UUID = Field(default_factory=new_id, primary_key=True)

@@ -2,6 +2,8 @@
 
 from sqlalchemy import BigInteger, CheckConstraint, Column, DateTime, Index, LargeBinary, MetaData, Table, Text, text
 
+from shared.reach import APPEND_ONLY, open_to_all
+
 # The lock is taken before the last row is read, so writers stand in line; and a volatile function sees what the one
 # before them has committed. `shared.journal.chain` computes the same hash.
 _LINK = r"""
@@ -57,4 +59,5 @@ def remember_journal(metadata: MetaData) -> None:
         # What separates the fields in the hash stands in none of them.
         CheckConstraint(r"""("by" || what || record || coalesce(purpose, '')) !~ '[\x01-\x1f]'""", name="journal_text"),
         Index("journal_of_record", "record", "number"),
+        info=open_to_all("it names nobody, and is read by those who may read all of it") | APPEND_ONLY,
     )

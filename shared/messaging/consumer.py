@@ -15,6 +15,7 @@ import nats.errors
 from pydantic import ValidationError
 
 from shared import clock
+from shared.access.principal import EVERYTHING
 from shared.contracts.envelope import DomainEvent, Message
 from shared.database import TRY_AGAIN, Database, DatabaseUnavailable, Transaction
 from shared.messaging.connection import Bus
@@ -158,7 +159,7 @@ class Consumer:
             if effect is None:
                 return applied, 1
             applied += effect
-            async with database.transaction() as tx:
+            async with database.transaction(EVERYTHING) as tx:
                 waiting = await tx.sql(_WAITING_NEXT, self.name, delivery.aggregate)
             following = Delivery(*waiting[0], reply="") if waiting else None
         return applied, 0
@@ -198,7 +199,7 @@ class Consumer:
 
         Replicas that share a durable get alternating pages: side by side, a younger one would look like a gap.
         """
-        async with database.transaction() as tx:
+        async with database.transaction(EVERYTHING) as tx:
             await tx.begin()
             await tx.sql("SELECT pg_advisory_xact_lock($1, hashtext($2))", _LOCK_SPACE, self.name)
             yield tx
@@ -251,7 +252,7 @@ class Consumer:
 
     async def redrive(self, database: Database, aggregate: str | None = None) -> tuple[int, int]:
         """Apply failed messages again, oldest first, and what waited behind them; returns (applied, failed again)."""
-        async with database.transaction() as tx:
+        async with database.transaction(EVERYTHING) as tx:
             failed = [Delivery(*record, reply="") for record in await tx.sql(_FAILED, self.name, aggregate)]
         applied = still_failing = 0
         for delivery in failed:

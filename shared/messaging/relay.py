@@ -12,6 +12,7 @@ import orjson
 from nats.aio.msg import Msg
 from nats.js.errors import APIError
 
+from shared.access.principal import EVERYTHING
 from shared.contracts.envelope import LANES
 from shared.database import CONNECTION_LOST, TRY_AGAIN, Database, DatabaseUnavailable
 from shared.messaging import audit
@@ -105,7 +106,7 @@ class Relay:
 
     async def relay_batch(self) -> int:
         """Publish the oldest unsent rows of the free lanes; returns how many (0 when there is nothing to do)."""
-        async with self._database.transaction() as tx:
+        async with self._database.transaction(EVERYTHING) as tx:
             await tx.begin()
             lanes = [row["lane"] for row in await tx.sql(_LOCK_LANES, _LOCK_SPACE, LANES)]
             rows = await tx.sql(_TAKE, lanes, BATCH_ROWS_MAX)

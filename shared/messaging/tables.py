@@ -19,8 +19,11 @@ from sqlalchemy import (
 )
 
 from shared.errors import Conflict
+from shared.reach import open_to_all
 from shared.refused_as import refused_as
 from shared.sealed import SEALED
+
+_NO_NAMES = open_to_all("messages carry no personal data, and the service itself sends and applies all of them")
 
 
 class KeyUsedBefore(Conflict):
@@ -46,6 +49,7 @@ def remember_announcements(metadata: MetaData) -> None:
         UniqueConstraint("aggregate", "version", name="outbox_version"),
         Index("outbox_unsent", "lane", "position", postgresql_where=text("published_at IS NULL")),
         Index("outbox_message", "message_id"),
+        info=_NO_NAMES,
     )
 
 
@@ -58,6 +62,7 @@ def remember_heard(metadata: MetaData) -> None:
         Column("aggregate", Text, nullable=False),
         Column("version", Integer, nullable=False),
         PrimaryKeyConstraint("consumer", "aggregate"),
+        info=_NO_NAMES,
     )
     Table(
         "parked",
@@ -73,6 +78,7 @@ def remember_heard(metadata: MetaData) -> None:
         Column("error", Text),
         Column("parked_at", DateTime(timezone=True), nullable=False),
         PrimaryKeyConstraint("consumer", "aggregate", "version"),
+        info=_NO_NAMES,
     )
 
 
@@ -92,6 +98,7 @@ def remember_answers(metadata: MetaData) -> None:
         Column("answered_at", DateTime(timezone=True), nullable=False),
         PrimaryKeyConstraint("principal", "operation", "key", info=refused_as(KeyUsedBefore)),
         Index("idempotency_answered", "answered_at"),
+        info=open_to_all("an answer is sealed, and looked up by the caller's own id and key"),
     )
 
 

@@ -25,6 +25,7 @@ class CharityUnderTest:
         self.service = service
         self.database = service.database
         self.client = service.client
+        self.process = service.process
         self.outbox = service.outbox
 
     async def get(self, path: str, **query: Any) -> Any:
@@ -59,7 +60,8 @@ class CharityUnderTest:
     async def know_centre(self, **fields: Any) -> str:
         """The id of a centre that the service hears of: in Almaty unless told otherwise."""
         centre_id = str(new_id())
-        await consumer.apply(self.database, [factories.delivered(factories.centre_opened(centre_id, **fields))])
+        opened = factories.delivered(factories.centre_opened(centre_id, **fields))
+        await consumer.apply(self.process.database, [opened])
         return centre_id
 
     async def open_campaign(self, **fields: Any) -> str:

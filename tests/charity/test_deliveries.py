@@ -114,7 +114,7 @@ async def test_a_delivery_needs_a_campaign_that_was_opened(charity: CharityUnder
 async def test_a_closed_centre_takes_records_up_to_its_last_day(charity: CharityUnderTest, centre: str) -> None:
     family = await charity.verified_family(centre)
     closed = factories.centre_closed(centre, date(2021, 4, 1))
-    await consumer.apply(charity.database, [factories.delivered(closed, version=2)])
+    await consumer.apply(charity.process.database, [factories.delivered(closed, version=2)])
 
     last_day = await charity.post("/v1/deliveries", factories.delivery(family["id"], centre, occurred_on="2021-04-01"))
     day_after = await charity.post("/v1/deliveries", factories.delivery(family["id"], centre, occurred_on="2021-04-02"))

@@ -203,7 +203,7 @@ async def test_lists_go_on_where_they_stopped(charity: CharityUnderTest, campaig
 
 async def test_a_gift_costs_one_read_and_one_statement(charity: CharityUnderTest, campaign: str, centre: str) -> None:
     sent: list[str] = []
-    async with charity.database.pool.acquire() as connection:
+    async with charity.process.database.pool.acquire() as connection:
         connection.add_query_logger(lambda record: sent.append(record.query))
     # The driver asks once per connection for types it does not know.
     await charity.make("/v1/donations", factories.donation(campaign, centre))

@@ -11,12 +11,16 @@ from hypothesis import strategies as st
 
 from services.charity import commands, domain
 from services.charity.tables import Base
+from shared.access.principal import EVERYTHING
 from shared.ids import new_id
 from tests.charity import factories
 from tests.charity.conftest import CharityUnderTest
 from tests.charity.factories import money
 
-ENTRY = "INSERT INTO entry (id, kind, occurred_on, recorded_by, recorded_at) VALUES ($1, 'gift', $2, 'test', $3)"
+ENTRY = (
+    "INSERT INTO entry (id, kind, centre_id, occurred_on, recorded_by, recorded_at)"
+    " VALUES ($1, 'gift', $1, $2, 'test', $3)"
+)
 LEG = (
     "INSERT INTO leg (entry_id, position, account, amount_minor, campaign_id, centre_id, region, occurred_on)"
     " VALUES ($1, $2, $3, $4, $5, $6, 'KZ-75', $7)"
@@ -98,7 +102,7 @@ async def test_funds_are_listed(charity: CharityUnderTest, campaign: str, centre
 
 
 async def issue(charity: CharityUnderTest) -> int:
-    async with charity.database.transaction() as tx:
+    async with charity.database.transaction(EVERYTHING) as tx:
         return await commands.issue_receipts(tx)
 
 

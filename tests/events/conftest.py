@@ -38,7 +38,7 @@ async def events(events_template: str, fresh_database: FreshDatabase, tmp_path: 
 async def centre(events: ServiceUnderTest) -> str:
     """The id of a centre in Almaty that the service has heard of."""
     centre_id = str(new_id())
-    await consumer.apply(events.database, [factories.delivery(factories.centre_opened(centre_id))])
+    await consumer.apply(events.process.database, [factories.delivery(factories.centre_opened(centre_id))])
     return centre_id
 
 
@@ -49,7 +49,7 @@ def volunteer(events: ServiceUnderTest) -> Make:
     async def make(**fields: Any) -> str:
         volunteer_id = str(new_id())
         fact = factories.volunteer_approved(volunteer_id, **fields)
-        await consumer.apply(events.database, [factories.delivery(fact)])
+        await consumer.apply(events.process.database, [factories.delivery(fact)])
         return volunteer_id
 
     return make

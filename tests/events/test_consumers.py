@@ -35,10 +35,10 @@ async def test_the_whole_stream_delivered_twice_is_heard_once(events: ServiceUnd
         factories.delivery(factories.campaign_opened(campaign_id)),
     ]
 
-    first = await consumer.apply(events.database, stream)
+    first = await consumer.apply(events.process.database, stream)
     once = await known(events)
-    second = await consumer.apply(events.database, stream)
-    one_by_one = [await consumer.apply(events.database, [delivery]) for delivery in reversed(stream)]
+    second = await consumer.apply(events.process.database, stream)
+    one_by_one = [await consumer.apply(events.process.database, [delivery]) for delivery in reversed(stream)]
 
     assert (first, second, sum(one_by_one)) == (6, 0, 0)
     assert await known(events) == once
@@ -95,9 +95,11 @@ async def test_a_younger_message_waits_for_the_older_one(events: ServiceUnderTes
     volunteer_id = new_id()
     left = factories.volunteer_fact(VolunteerLeft, volunteer_id, was="approved", status="left")
 
-    early = await consumer.apply(events.database, [factories.delivery(left, version=2)])
+    early = await consumer.apply(events.process.database, [factories.delivery(left, version=2)])
     nothing = (await known(events))["knownvolunteer"]
-    both = await consumer.apply(events.database, [factories.delivery(factories.volunteer_approved(volunteer_id))])
+    both = await consumer.apply(
+        events.process.database, [factories.delivery(factories.volunteer_approved(volunteer_id))]
+    )
 
     assert (early, nothing, both) == (0, [], 2)
     assert [v["status"] for v in (await known(events))["knownvolunteer"]] == ["left"]

@@ -1,6 +1,7 @@
 """Events: planned, announced, changed, held, cancelled, and who sees which."""
 
 from datetime import date
+from uuid import UUID
 
 import pytest
 
@@ -11,8 +12,6 @@ from shared.ids import new_id
 from tests.events import factories
 from tests.events.conftest import Make
 from tests.systems import ServiceUnderTest
-
-MEMBER = person("person:member", Role.VOLUNTEER)
 
 
 async def test_a_new_event_is_announced_once_with_the_civil_day_on_which_it_begins(
@@ -163,7 +162,7 @@ async def test_an_event_needs_a_centre_and_a_campaign_that_are_known(events: Ser
 
     nowhere = await events.post("/v1/events", factories.event(str(new_id())))
     too_early = await events.post("/v1/events", factories.event(centre, campaign_id=campaign_id))
-    await consumer.apply(events.database, [factories.delivery(factories.campaign_opened(campaign_id))])
+    await consumer.apply(events.process.database, [factories.delivery(factories.campaign_opened(campaign_id))])
     heard = await events.post("/v1/events", factories.event(centre, campaign_id=campaign_id))
 
     assert (nowhere.status_code, nowhere.json()["code"]) == (409, "centre-unknown")
@@ -173,7 +172,7 @@ async def test_an_event_needs_a_centre_and_a_campaign_that_are_known(events: Ser
 
 async def test_a_closed_centre_has_events_up_to_its_last_day(events: ServiceUnderTest, centre: str) -> None:
     closed = factories.centre_closed(centre, date(2021, 6, 9))
-    await consumer.apply(events.database, [factories.delivery(closed, version=2)])
+    await consumer.apply(events.process.database, [factories.delivery(closed, version=2)])
 
     on_the_day = await events.post("/v1/events", factories.event(centre))
     after = await events.post(
@@ -185,14 +184,21 @@ async def test_a_closed_centre_has_events_up_to_its_last_day(events: ServiceUnde
     assert (after.status_code, after.json()["code"]) == (409, "centre-is-closed")
 
 
-async def test_drafts_are_shown_to_staff_and_internal_events_to_members(events: ServiceUnderTest, event: Make) -> None:
+async def test_drafts_are_shown_to_staff_and_internal_events_to_members(
+    events: ServiceUnderTest, event: Make, volunteer: Make, centre: str
+) -> None:
+    member, stranger = [
+        person("person:one", Role.VOLUNTEER, volunteer_id=UUID(await volunteer(centre_id=of)))
+        for of in (centre, str(new_id()))
+    ]
     draft, internal, public = await event(status="draft"), await event(public=False), await event()
     shown: dict[str, list[str]] = {}
     single: dict[str, list[int]] = {}
 
     for name, headers in (
         ("staff", {}),
-        ("member", events.as_principal(MEMBER)),
+        ("member", events.as_principal(member)),
+        ("stranger", events.as_principal(stranger)),
         ("anyone", events.as_principal(ANYONE)),
     ):
         listed = await events.client.get("/v1/events", headers=headers)
@@ -201,8 +207,18 @@ async def test_drafts_are_shown_to_staff_and_internal_events_to_members(events: 
             (await events.client.get(f"/v1/events/{e}", headers=headers)).status_code for e in (draft, internal, public)
         ]
 
-    assert shown == {"staff": [draft, internal, public], "member": [internal, public], "anyone": [public]}
-    assert single == {"staff": [200, 200, 200], "member": [404, 200, 200], "anyone": [404, 404, 200]}
+    assert shown == {
+        "staff": [draft, internal, public],
+        "member": [internal, public],
+        "stranger": [public],
+        "anyone": [public],
+    }
+    assert single == {
+        "staff": [200, 200, 200],
+        "member": [404, 200, 200],
+        "stranger": [404, 404, 200],
+        "anyone": [404, 404, 200],
+    }
 
 
 async def test_events_are_listed_in_the_order_in_which_they_begin_page_by_page(

@@ -17,7 +17,6 @@ from tests.events import factories
 from tests.events.conftest import Make
 from tests.systems import ServiceUnderTest
 
-MEMBER = person("person:member", Role.VOLUNTEER)
 MORNING = {"starts_at": "2021-06-09T10:00:00+06:00", "ends_at": "2021-06-09T12:00:00+06:00"}
 MIDDAY = {"starts_at": "2021-06-09T11:00:00+06:00", "ends_at": "2021-06-09T13:00:00+06:00"}
 AFTERNOON = {"starts_at": "2021-06-09T12:00:00+06:00", "ends_at": "2021-06-09T14:00:00+06:00"}
@@ -80,7 +79,7 @@ async def test_200_people_race_for_50_places_and_exactly_50_get_one(
     shift_id = await shift(needed=50)
     volunteer_ids = [new_id() for _ in range(200)]
     heard = [factories.delivery(factories.volunteer_approved(volunteer_id)) for volunteer_id in volunteer_ids]
-    await consumer.apply(events.database, heard)
+    await consumer.apply(events.process.database, heard)
 
     answers = await asyncio.gather(*(sign_up(events, shift_id, str(volunteer_id)) for volunteer_id in volunteer_ids))
 
@@ -143,7 +142,7 @@ async def test_a_centre_may_want_time_between_two_shifts(
 ) -> None:
     await events.database.pool.execute("UPDATE knowncentre SET changeover_minutes = 30 WHERE id = $1", UUID(centre))
     # What the volunteers service tells later leaves it alone.
-    await consumer.apply(events.database, [factories.delivery(factories.centre_opened(centre), version=2)])
+    await consumer.apply(events.process.database, [factories.delivery(factories.centre_opened(centre), version=2)])
     event_id, volunteer_id = await event(), await volunteer()
     morning, afternoon = await shift(event_id, **MORNING), await shift(event_id, **AFTERNOON)
 
@@ -267,12 +266,12 @@ async def test_papers_of_the_past_are_entered_by_staff_only(
 ) -> None:
     coming = await event(starts_at=factories.FUTURE_STARTS_AT, ends_at=factories.FUTURE_ENDS_AT)
     future = await shift(coming, starts_at=factories.FUTURE_STARTS_AT, ends_at=factories.FUTURE_ENDS_AT)
-    past, person = await shift(), await volunteer()
-    member = events.as_principal(MEMBER)
+    past, person_id = await shift(), await volunteer()
+    member = events.as_principal(person("person:member", Role.VOLUNTEER, volunteer_id=UUID(person_id)))
 
-    refused = await events.post("/v1/sign-ups", {"shift_id": past, "volunteer_id": person}, **member)
-    ahead = await events.post("/v1/sign-ups", {"shift_id": future, "volunteer_id": person}, **member)
-    by_staff = await sign_up(events, past, person)
+    refused = await events.post("/v1/sign-ups", {"shift_id": past, "volunteer_id": person_id}, **member)
+    ahead = await events.post("/v1/sign-ups", {"shift_id": future, "volunteer_id": person_id}, **member)
+    by_staff = await sign_up(events, past, person_id)
 
     assert (refused.status_code, refused.json()["code"]) == (409, "shift-is-over")
     assert (ahead.status_code, by_staff.status_code) == (201, 201)
@@ -409,7 +408,7 @@ async def test_a_volunteer_who_pauses_takes_no_more_shifts(
 ) -> None:
     volunteer_id = await volunteer()
     paused = factories.volunteer_fact(VolunteerPaused, volunteer_id, was="approved", status="paused")
-    await consumer.apply(events.database, [factories.delivery(paused, version=2)])
+    await consumer.apply(events.process.database, [factories.delivery(paused, version=2)])
 
     answer = await sign_up(events, await shift(), volunteer_id)
 

@@ -12,7 +12,7 @@ from services.gateway.settings import GatewaySettings
 from shared.access import keys
 from tests.gateway.reading import ReadModelUnderTest
 from tests.gateway.serving import RunningGateway, UpstreamService
-from tests.systems import FreshDatabase, migrated_template
+from tests.systems import OWNER_ROLE, FreshDatabase, as_service_and_owner, may_make_schemas, migrated_template
 
 
 def make_settings(database_url: str, nats_url: str, keys_dir: Path, **others: Any) -> GatewaySettings:
@@ -21,11 +21,11 @@ def make_settings(database_url: str, nats_url: str, keys_dir: Path, **others: An
         f"{service}_url": "http://127.0.0.1:1" for service in ("volunteers", "events", "charity")
     }
     own: dict[str, Any] = {"log_level": "error", "port": 0, "pool_size": 5, "trusted_proxies": "127.0.0.1"}
+    own |= as_service_and_owner(database_url)
     # Tests ask in a minute what a person asks in a day; those of the limits themselves set them.
     limits = ("requests_per_minute", "anonymous_requests_per_minute", "searches_per_minute", "streams_per_caller")
     ample: dict[str, Any] = dict.fromkeys(limits, 10**6)
-    settings = nowhere | own | ample | others
-    return GatewaySettings(database_url=database_url, nats_url=nats_url, keys_dir=keys_dir, **settings)
+    return GatewaySettings(nats_url=nats_url, keys_dir=keys_dir, **nowhere | own | ample | others)
 
 
 @pytest.fixture(scope="session")
@@ -44,6 +44,7 @@ async def gateway_template(
 async def settings(gateway_template: str, fresh_database: FreshDatabase, tmp_path: Path) -> GatewaySettings:
     """Settings over a database of its own. NATS is named but not there."""
     url = await fresh_database(template=gateway_template)
+    await may_make_schemas(url)
     return make_settings(url, "nats://127.0.0.1:1", tmp_path / "keys")
 
 
@@ -58,7 +59,8 @@ async def own_model(settings: GatewaySettings) -> AsyncIterator[ReadModelUnderTe
 async def shared_settings(
     postgres: EmbeddedPostgres, gateway_template: str, tmp_path_factory: pytest.TempPathFactory, anyio_backend: str
 ) -> GatewaySettings:
-    url = await postgres.create_database("gateway_shared", template=gateway_template)
+    url = await postgres.create_database("gateway_shared", template=gateway_template, owner=OWNER_ROLE)
+    await may_make_schemas(url)
     return make_settings(url, "nats://127.0.0.1:1", tmp_path_factory.mktemp("gateway") / "keys")
 
 

@@ -38,7 +38,8 @@ async def test_a_database_can_be_a_copy_of_another(fresh_database: Callable[...,
 
 async def test_an_owner_reaches_its_own_database_only(postgres: EmbeddedPostgres) -> None:
     for name in ("ours", "theirs", "ours"):
-        await postgres.ensure_owner(name, password=f"it's {name}")
+        await postgres.ensure_role(name, password=f"it's {name}")
+        await postgres.ensure_database(name, owner=name, service=name)
 
     connection = await asyncpg.connect(postgres.url("ours", user="ours", password="it's ours"))
     await connection.execute("CREATE TABLE own (id int)")

@@ -16,7 +16,7 @@ from shared.database import Database
 from shared.messaging.connection import Bus
 from shared.settings import Settings
 from tests.shared.kites import SERVICE, Base, Kites, Listener, create_tables
-from tests.systems import FreshDatabase, ServiceUnderTest, make_settings, serving
+from tests.systems import OWNER_ROLE, SERVICE_ROLE, FreshDatabase, ServiceUnderTest, as_role, make_settings, serving
 
 DEADLINE_S = 120.0
 Opened = Callable[..., Awaitable[Database]]
@@ -52,14 +52,15 @@ def _with_deadline(test: Callable[..., Awaitable[None]]) -> Callable[..., Awaita
 
 @pytest.fixture(scope="session")
 async def kites_template(postgres: EmbeddedPostgres, anyio_backend: str) -> str:
-    await create_tables(await postgres.create_database("template_kites"))
+    url = await postgres.create_database("template_kites", owner=OWNER_ROLE)
+    await create_tables(as_role(url, OWNER_ROLE), SERVICE_ROLE)
     return "template_kites"
 
 
 @pytest.fixture(scope="session")
 async def common_url(kites_template: str, postgres: EmbeddedPostgres) -> str:
     """The address of the database that the tests use one after the other: to empty one is quicker than to make one."""
-    return await postgres.create_database("common_kites", template=kites_template)
+    return await postgres.create_database("common_kites", template=kites_template, owner=OWNER_ROLE)
 
 
 @pytest.fixture(scope="session")
@@ -96,7 +97,7 @@ async def opened(kites_url: str) -> AsyncIterator[Opened]:
     async with AsyncExitStack() as stack:
 
         async def open_another(*, pool_size: int = 10) -> Database:
-            database = Database(kites_url, Base.metadata, pool_size=pool_size)
+            database = Database(as_role(kites_url, SERVICE_ROLE), Base.metadata, pool_size=pool_size)
             await database.open()
             stack.push_async_callback(database.close)
             return database

@@ -16,7 +16,7 @@ from sqlalchemy.dialects.postgresql import JSONB, dialect
 from sqlalchemy.schema import CreateIndex, CreateSequence, CreateTable
 from sqlmodel import BigInteger, Date, DateTime, Field, String
 
-from shared import batches
+from shared import batches, protection
 from shared.access.doors import Caller, permits
 from shared.access.permissions import Permission
 from shared.batches import Batch, Repeated
@@ -32,6 +32,7 @@ from shared.money import Money, PositiveMoney
 from shared.paging import AskedPage, Page
 from shared.people import Bin, Iin, Phone
 from shared.process import Process
+from shared.reach import open_to_all, scoped_by
 from shared.refused_as import refused_as
 from shared.requests import Tx, needs_idempotency_key, router
 from shared.rows import TableRow
@@ -62,6 +63,22 @@ remember_messages(Base.metadata)
 numbers = NumberSequence("kite_number", start=1001, increment=NUMBERS_AT_ONCE, metadata=Base.metadata)
 
 
+class Nest(Base, table=True):
+    """A place where a kite rests: a centre's, or of one direction of its work, and some volunteer's own."""
+
+    __table_args__ = ({"info": scoped_by("centre_id", direction="direction", own="volunteer_id")},)
+
+    id: UUID = Field(default_factory=new_id, primary_key=True)
+    version: int = 1
+    centre_id: UUID
+    direction: str | None = None
+    volunteer_id: UUID | None = None
+    eggs: int = 0
+
+
+_OPEN = open_to_all("they fly for everybody")
+
+
 class Kite(Base, table=True):
     """A kite."""
 
@@ -69,6 +86,7 @@ class Kite(Base, table=True):
         UniqueConstraint("name", name="kite_name", info=refused_as(NameTaken)),
         CheckConstraint("length_cm > 0", name="kite_length", info=refused_as(TooShort)),
         CheckConstraint("length_cm < 1000000", name="kite_reach"),
+        {"info": _OPEN},
     )
 
     id: UUID = Field(default_factory=new_id, primary_key=True)
@@ -86,7 +104,7 @@ class Kite(Base, table=True):
 class Sky(Base, table=True):
     """How much flew on a day: a counter. `on` is a word of SQL on purpose."""
 
-    __table_args__ = (PrimaryKeyConstraint("place", "on"),)
+    __table_args__ = (PrimaryKeyConstraint("place", "on"), {"info": _OPEN})
 
     place: str
     on: date = Field(sa_column=Column("on", Date))
@@ -97,7 +115,7 @@ class Sky(Base, table=True):
 class Heard(Base, table=True):
     """What took effect, in the order in which it did; twice would be seen."""
 
-    __table_args__ = (UniqueConstraint("kite_id", "version", name="heard_once"),)
+    __table_args__ = (UniqueConstraint("kite_id", "version", name="heard_once"), {"info": _OPEN})
 
     position: int | None = Field(default=None, sa_column=Column(BigInteger, Identity(), primary_key=True))
     kite_id: UUID
@@ -304,7 +322,7 @@ class Kites:
         self.process.main(self.application, arguments)
 
 
-async def create_tables(url: str) -> None:
+async def create_tables(url: str, service_role: str) -> None:
     connection = await asyncpg.connect(url)
     try:
         await connection.execute(str(CreateSequence(numbers).compile(dialect=dialect())))
@@ -312,5 +330,7 @@ async def create_tables(url: str) -> None:
             await connection.execute(str(CreateTable(table).compile(dialect=dialect())))
             for index in table.indexes:
                 await connection.execute(str(CreateIndex(index).compile(dialect=dialect())))
+        for statement in protection.statements(Base.metadata, service_role):
+            await connection.execute(statement)
     finally:
         await connection.close()

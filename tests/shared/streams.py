@@ -8,6 +8,7 @@ import orjson
 from nats.aio.msg import Msg
 from nats.js.api import ConsumerConfig, DeliverPolicy
 
+from shared.access.principal import EVERYTHING
 from shared.contracts.envelope import envelop
 from shared.database import Database
 from shared.ids import new_id
@@ -31,7 +32,7 @@ async def announce(database: Database, *kites: UUID, versions: range = range(1, 
     known = list(kites) or [new_id()]
     for version in versions:
         for kite_id in known:
-            async with database.transaction() as tx:
+            async with database.transaction(EVERYTHING) as tx:
                 tx.announce(fact_of(kite_id, version), at=NOW, version=version)
     return known
 
@@ -39,7 +40,7 @@ async def announce(database: Database, *kites: UUID, versions: range = range(1, 
 async def announce_at_once(database: Database, kites: int, versions: int = 1) -> list[UUID]:
     """Announce many facts in one transaction, version by version."""
     known = [new_id() for _ in range(kites)]
-    async with database.transaction() as tx:
+    async with database.transaction(EVERYTHING) as tx:
         for version in range(1, versions + 1):
             for kite_id in known:
                 tx.announce(fact_of(kite_id, version), at=NOW, version=version)

@@ -10,6 +10,7 @@ import asyncpg
 import pytest
 from sqlalchemy import bindparam, func, select
 
+from shared.access.principal import EVERYTHING
 from shared.database import Database, DatabaseUnavailable, Transaction
 from shared.errors import AlreadyExists, Stale
 from shared.ids import new_id
@@ -30,14 +31,14 @@ async def stored(database: Database, what: str = "name FROM kite ORDER BY name")
 
 async def make(database: Database, *names: str) -> list[Kite]:
     made = [Kite(name=name) for name in names]
-    async with database.transaction() as tx:
+    async with database.transaction(EVERYTHING) as tx:
         tx.insert(*made)
     return made
 
 
 async def test_everything_that_a_command_gathers_leaves_in_one_statement(database: Database) -> None:
     old, _ = await make(database, "old", "other")
-    async with database.transaction() as tx:
+    async with database.transaction(EVERYTHING) as tx:
         await tx.get(Kite, old.id, lock=True)
         sent = _counting(tx)
 
@@ -71,10 +72,10 @@ async def test_values_come_back_as_they_were_given_however_many_rows_there_are(d
         for n in range(rows)
     ]
 
-    async with database.transaction() as tx:
+    async with database.transaction(EVERYTHING) as tx:
         tx.insert(*given)
 
-    async with database.transaction() as tx:
+    async with database.transaction(EVERYTHING) as tx:
         found = await tx.load(Kite, [kite.id for kite in given])
     assert [found[kite.id].model_dump() for kite in given] == [kite.model_dump() for kite in given]
 
@@ -82,7 +83,7 @@ async def test_values_come_back_as_they_were_given_however_many_rows_there_are(d
 async def test_a_row_that_is_put_again_is_replaced_and_the_later_of_two_wins(database: Database) -> None:
     [kite] = await make(database, "first")
 
-    async with database.transaction() as tx:
+    async with database.transaction(EVERYTHING) as tx:
         tx.put(Kite(id=kite.id, name="second", note="kept?"))
         tx.put(Kite(id=kite.id, name="third"), Kite(name="new"))
 
@@ -91,7 +92,7 @@ async def test_a_row_that_is_put_again_is_replaced_and_the_later_of_two_wins(dat
 
 async def test_counters_add_up_within_and_across_transactions(database: Database) -> None:
     async def add(amount: int) -> None:
-        async with database.transaction() as tx:
+        async with database.transaction(EVERYTHING) as tx:
             for _ in range(3):
                 tx.increase(Sky, {"place": "steppe", "on": DAY}, flights=1, metres=amount)
             tx.increase(Sky, {"place": "lake", "on": DAY}, metres=-amount)
@@ -103,7 +104,7 @@ async def test_counters_add_up_within_and_across_transactions(database: Database
 
 
 async def test_a_row_inserted_and_changed_in_one_transaction_is_stored_once_as_it_ended(database: Database) -> None:
-    async with database.transaction() as tx:
+    async with database.transaction(EVERYTHING) as tx:
         kite = Kite(name="a")
         tx.insert(kite)
         kite.name = "b"
@@ -117,7 +118,7 @@ async def test_a_row_inserted_and_changed_in_one_transaction_is_stored_once_as_i
 async def test_two_changes_in_one_transaction_are_two_versions(database: Database) -> None:
     [kite] = await make(database, "a")
 
-    async with database.transaction() as tx:
+    async with database.transaction(EVERYTHING) as tx:
         loaded = await tx.get(Kite, kite.id, lock=True)
         assert loaded is not None
         for name in ("b", "c"):
@@ -130,7 +131,7 @@ async def test_two_changes_in_one_transaction_are_two_versions(database: Databas
 
 
 async def test_what_was_flushed_can_be_changed_again(database: Database) -> None:
-    async with database.transaction() as tx:
+    async with database.transaction(EVERYTHING) as tx:
         kite = Kite(name="a")
         tx.insert(kite)
         await tx.flush()
@@ -144,10 +145,10 @@ async def test_of_two_who_read_the_same_version_the_later_is_stale_and_leaves_no
     one, other = await opened(), await opened()
     [kite] = await make(one, "a")
 
-    async with one.transaction() as tx:
+    async with one.transaction(EVERYTHING) as tx:
         mine = await tx.get(Kite, kite.id)
         with pytest.raises(Stale):
-            async with other.transaction() as later:
+            async with other.transaction(EVERYTHING) as later:
                 theirs = await later.get(Kite, kite.id)
                 assert mine is not None
                 assert theirs is not None
@@ -170,7 +171,7 @@ async def test_the_same_version_announced_twice_is_stale_and_the_same_first_vers
     kite_id = new_id()
 
     async def announce(version: int) -> None:
-        async with database.transaction() as tx:
+        async with database.transaction(EVERYTHING) as tx:
             tx.announce(KiteFlown(kite_id=kite_id, metres=1, on=DAY), at=NOW, version=version)
 
     for version in (1, 2, 11):
@@ -196,11 +197,11 @@ async def test_the_same_version_announced_twice_is_stale_and_the_same_first_vers
 async def test_a_violated_constraint_is_what_it_means_and_nothing_stays(
     database: Database, change: dict[str, Any], refusal: type[Exception], flushed: bool
 ) -> None:
-    async with database.transaction() as tx:
+    async with database.transaction(EVERYTHING) as tx:
         tx.insert(Kite(id=UUID(int=1), name="taken"))
 
     with pytest.raises(refusal) as caught:
-        async with database.transaction() as tx:
+        async with database.transaction(EVERYTHING) as tx:
             tx.insert(Kite(name="beside"))
             if flushed:
                 await tx.flush()
@@ -212,7 +213,7 @@ async def test_a_violated_constraint_is_what_it_means_and_nothing_stays(
 
 async def test_a_block_that_raises_changes_nothing(database: Database) -> None:
     with pytest.raises(ZeroDivisionError):
-        async with database.transaction() as tx:
+        async with database.transaction(EVERYTHING) as tx:
             tx.insert(Kite(name="a"))
             await tx.flush()
             tx.insert(Kite(name="b"))
@@ -222,7 +223,7 @@ async def test_a_block_that_raises_changes_nothing(database: Database) -> None:
 
 
 async def test_an_attempt_is_undone_alone_even_within_another(database: Database) -> None:
-    async with database.transaction() as tx:
+    async with database.transaction(EVERYTHING) as tx:
         tx.insert(Kite(name="before"))
         with pytest.raises(ZeroDivisionError):
             async with tx.attempt():
@@ -244,7 +245,7 @@ async def test_an_attempt_is_undone_alone_even_within_another(database: Database
 
 async def test_a_rehearsal_hears_what_the_database_would_say_and_leaves_nothing(database: Database) -> None:
     await make(database, "before")
-    async with database.transaction() as tx:
+    async with database.transaction(EVERYTHING) as tx:
         async with tx.rehearsal():
             kite = Kite(name="rehearsed")
             tx.insert(kite)
@@ -265,7 +266,7 @@ async def test_a_rehearsal_hears_what_the_database_would_say_and_leaves_nothing(
 async def test_a_row_is_read_anew_after_an_attempt_failed(database: Database) -> None:
     [kite] = await make(database, "a")
 
-    async with database.transaction() as tx:
+    async with database.transaction(EVERYTHING) as tx:
         with pytest.raises(ZeroDivisionError):
             async with tx.attempt():
                 changed = await tx.get(Kite, kite.id, lock=True)
@@ -285,7 +286,7 @@ async def test_what_a_refused_block_gathered_is_forgotten_and_the_rest_leaves(da
     announced: list[bool] = []
     database.on_announced = lambda: announced.append(True)
 
-    async with database.transaction() as tx:
+    async with database.transaction(EVERYTHING) as tx:
         tx.insert(Kite(name="before"))
         for name in ("refused", "kept"):
             try:
@@ -304,7 +305,7 @@ async def test_what_a_refused_block_gathered_is_forgotten_and_the_rest_leaves(da
 
 
 async def test_a_flush_within_a_block_sends_what_was_gathered_around_it_first(database: Database) -> None:
-    async with database.transaction() as tx:
+    async with database.transaction(EVERYTHING) as tx:
         tx.insert(Kite(name="before"))
         async with tx.unless_refused():
             await tx.flush()
@@ -317,7 +318,7 @@ async def test_a_flush_within_a_block_sends_what_was_gathered_around_it_first(da
 async def test_a_statement_written_once_serves_with_any_value(database: Database) -> None:
     await make(database, "a", "b")
 
-    async with database.transaction() as tx:
+    async with database.transaction(EVERYTHING) as tx:
         assert [row["name"] for row in await tx.fetch(_NAMES, name="b")] == ["b"]
         assert await tx.fetch_one(_NAMES, name="c") is None
         assert await tx.scalar(_NAMES, name="a") == "a"
@@ -327,7 +328,7 @@ async def test_a_row_is_read_once_and_again_when_it_is_to_be_locked(opened: Open
     database, other = await opened(), await opened()
     [kite] = await make(database, "a")
 
-    async with database.transaction() as tx:
+    async with database.transaction(EVERYTHING) as tx:
         first = await tx.get(Kite, kite.id)
         await other.pool.execute("UPDATE kite SET name = 'b'")
         assert await tx.get(Kite, kite.id) is first
@@ -344,7 +345,7 @@ async def test_rows_are_locked_in_one_order_so_that_many_who_want_the_same_never
     ids = [kite.id for kite in await make(database, *map(str, range(20)))]
 
     async def change(wanted: list[UUID]) -> None:
-        async with database.transaction() as tx:
+        async with database.transaction(EVERYTHING) as tx:
             for kite in (await tx.load(Kite, wanted, lock=True)).values():
                 tx.update(kite)
 
@@ -361,7 +362,7 @@ async def test_short_numbers_are_unique_over_processes_and_ascending_within_one(
     async def take(database: Database) -> list[int]:
         taken: list[int] = []
         for _ in range(130):
-            async with database.transaction() as tx:
+            async with database.transaction(EVERYTHING) as tx:
                 taken.append(await tx.number(numbers))
         return taken
 
@@ -378,14 +379,14 @@ async def test_nobody_is_told_of_an_announcement_before_it_is_stored(database: D
     database.on_announced = lambda: told.append(True)
 
     with pytest.raises(ZeroDivisionError):
-        async with database.transaction() as tx:
+        async with database.transaction(EVERYTHING) as tx:
             tx.announce(KiteMade(kite_id=new_id(), name="a"), at=NOW)
             raise ZeroDivisionError
-    async with database.transaction() as tx:
+    async with database.transaction(EVERYTHING) as tx:
         tx.insert(Kite(name="silent"))
     assert not told
 
-    async with database.transaction() as tx:
+    async with database.transaction(EVERYTHING) as tx:
         tx.announce(KiteMade(kite_id=new_id(), name="a"), at=NOW)
     assert told == [True]
 
@@ -398,12 +399,12 @@ async def test_a_cancelled_transaction_leaves_no_connection_in_an_open_one(opene
     """Cut off at any point, the only connection of the pool serves the next one, and nothing was stored."""
     database, other = await opened(pool_size=1), await opened()
     [kite] = await make(database, "a")
-    async with other.transaction() as blocker:
+    async with other.transaction(EVERYTHING) as blocker:
         await blocker.begin()
         await blocker.sql("LOCK TABLE kite IN ACCESS EXCLUSIVE MODE")
 
         async def work() -> None:
-            async with database.transaction() as tx:
+            async with database.transaction(EVERYTHING) as tx:
                 if when == "begin":
                     await tx.begin()
                     await asyncio.Event().wait()
@@ -447,7 +448,7 @@ async def test_cancelled_just_as_it_begins_a_transaction_is_not_left_open(opened
 
 
 async def _insert_slowly(database: Database, name: str) -> None:
-    async with database.transaction() as tx:
+    async with database.transaction(EVERYTHING) as tx:
         await tx.begin()
         tx.insert(Kite(name=name))
         await tx.flush()
@@ -461,10 +462,10 @@ async def test_with_all_connections_taken_the_database_is_unavailable(
     database = await opened(pool_size=1)
     monkeypatch.setattr("shared.database.ACQUIRE_TIMEOUT_S", 0.05)
 
-    async with database.transaction() as tx:
+    async with database.transaction(EVERYTHING) as tx:
         await tx.begin()
         with pytest.raises(DatabaseUnavailable):
-            async with database.transaction() as other:
+            async with database.transaction(EVERYTHING) as other:
                 await other.begin()
 
 
@@ -482,7 +483,7 @@ async def test_a_lost_connection_is_unavailability_and_the_next_transaction_has_
         await operator.pool.fetch(end_others)
     else:
         with pytest.raises(DatabaseUnavailable):
-            async with database.transaction() as tx:
+            async with database.transaction(EVERYTHING) as tx:
                 tx.insert(Kite(name="lost"))
                 await tx.flush()
                 await operator.pool.fetch(end_others)
@@ -490,7 +491,7 @@ async def test_a_lost_connection_is_unavailability_and_the_next_transaction_has_
 
     async def stores_again() -> bool:
         try:
-            async with database.transaction() as tx:
+            async with database.transaction(EVERYTHING) as tx:
                 tx.insert(Kite(name="kept"))
         except DatabaseUnavailable:
             return False
@@ -505,14 +506,14 @@ async def test_a_closed_database_is_unavailable(opened: Opened) -> None:
     await database.close()
 
     with pytest.raises(DatabaseUnavailable):
-        async with database.transaction() as tx:
+        async with database.transaction(EVERYTHING) as tx:
             tx.insert(Kite(name="a"))
 
 
 async def test_an_error_of_another_making_is_not_taken_for_the_database_s(database: Database) -> None:
     for error in (FileNotFoundError("a kite"), TimeoutError()):
         with pytest.raises(type(error)):
-            async with database.transaction() as tx:
+            async with database.transaction(EVERYTHING) as tx:
                 await tx.begin()
                 raise error
 
@@ -520,7 +521,7 @@ async def test_an_error_of_another_making_is_not_taken_for_the_database_s(databa
 async def test_a_command_s_writes_do_not_wait_for_nats(database: Database, bus: Bus) -> None:
     await bus.close()
 
-    async with database.transaction() as tx:
+    async with database.transaction(EVERYTHING) as tx:
         tx.announce(KiteMade(kite_id=new_id(), name="a"), at=NOW)
 
     assert await stored(database, "published_at FROM outbox") == [None]

@@ -16,7 +16,7 @@ from deploy.local.postgres import EmbeddedPostgres
 from services.volunteers.app import Volunteers
 from shared import journal
 from shared.access.permissions import Role
-from shared.access.principal import Principal, person
+from shared.access.principal import EVERYTHING, Principal, person
 from shared.database import Database
 from tests.shared.conftest import until
 from tests.systems import FreshDatabase, ServiceUnderTest, make_settings, migrated_template, serving
@@ -44,7 +44,7 @@ async def database(fresh_database: FreshDatabase) -> AsyncIterator[Database]:
 
 
 async def note(database: Database, *records: str, purpose: str | None = "Байланысу үшін") -> None:
-    async with database.transaction() as tx:
+    async with database.transaction(EVERYTHING) as tx:
         for record in records:
             journal.write(tx, by="person:1", what="disclosed", record=record, purpose=purpose, now=NOW)
 
@@ -81,7 +81,7 @@ async def test_many_writers_at_once_stand_in_line(database: Database) -> None:
 
 async def test_what_is_undone_leaves_no_gap(database: Database) -> None:
     async def fail_after_all() -> None:
-        async with database.transaction() as tx:
+        async with database.transaction(EVERYTHING) as tx:
             journal.write(tx, by="person:1", what="disclosed", record="volunteer/1", now=NOW)
             await tx.flush()
             raise RuntimeError
@@ -96,7 +96,7 @@ async def test_what_is_undone_leaves_no_gap(database: Database) -> None:
 
 
 async def test_a_writer_waits_for_the_one_before(database: Database) -> None:
-    async with database.transaction() as first:
+    async with database.transaction(EVERYTHING) as first:
         journal.write(first, by="person:1", what="disclosed", record="volunteer/1", now=NOW)
         await first.flush()
         second = asyncio.create_task(note(database, "volunteer/2"))

@@ -194,7 +194,7 @@ async def test_the_operator_s_audit_says_what_was_missing(
 
 
 async def test_a_process_is_live_whatever_its_database_does_and_ready_only_with_it(kites: ServiceUnderTest) -> None:
-    await kites.database.close()
+    await kites.process.database.close()
 
     live = await kites.client.get("/health/live")
     ready = await kites.client.get("/health/ready")

@@ -16,6 +16,7 @@ import pytest
 from nats.js.api import StreamConfig
 
 from deploy.local.nats import EmbeddedNats
+from shared.access.principal import EVERYTHING
 from shared.contracts.envelope import LANES, lane_of
 from shared.database import Database, Transaction
 from shared.ids import new_id
@@ -170,7 +171,7 @@ async def test_a_lane_that_another_relay_holds_is_left_to_it(relay: Relay, opene
     kites = await announce_at_once(database, 40)
     held = lane_of(f"kites.kite/{kites[0]}")
 
-    async with (await opened()).transaction() as tx:
+    async with (await opened()).transaction(EVERYTHING) as tx:
         await tx.begin()
         await tx.sql("SELECT pg_advisory_xact_lock($1, $2)", 0x0A5A, held)
         sent = await relay.relay_batch()
@@ -238,7 +239,7 @@ async def _sequence_is(bus: Bus, sequence: int) -> bool:
 
 async def test_how_much_waits_and_since_when_is_known(relay: Relay, database: Database) -> None:
     assert await relay.measure() == (0, 0.0)
-    async with database.transaction() as tx:
+    async with database.transaction(EVERYTHING) as tx:
         tx.announce(KiteMade(kite_id=new_id(), name="a"), at=datetime(2021, 1, 1, tzinfo=UTC))
 
     count, age_s = await relay.measure()

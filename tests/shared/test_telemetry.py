@@ -62,7 +62,7 @@ async def test_one_trace_goes_from_the_request_through_outbox_and_stream_to_the_
     deliveries = [
         delivery(fact_of(new_id(), 1), 1, body=message.data.decode()) for message in await messages_in_stream(bus)
     ]
-    await Listener().consumer.apply(kites.database, deliveries)
+    await Listener().consumer.apply(kites.process.database, deliveries)
 
     # Then each message carries its request's trace, and what was done with both links to both
     traces = [trace_of(request) for request in requests]

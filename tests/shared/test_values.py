@@ -14,6 +14,7 @@ from pydantic import TypeAdapter, ValidationError
 
 from shared import clock
 from shared.access import keys
+from shared.access.principal import EVERYTHING
 from shared.batches import ROWS_MAX
 from shared.errors import Refusal
 from shared.forms import PastDay, Trilingual
@@ -135,7 +136,7 @@ def test_no_text_is_a_cursor_by_chance(keys_dir: Path, text: str) -> None:
 
 @pytest.fixture
 async def many(kites: ServiceUnderTest) -> ServiceUnderTest:
-    async with kites.database.transaction() as tx:
+    async with kites.database.transaction(EVERYTHING) as tx:
         tx.insert(*(Kite(name=f"kite {n:03d}", note="red" if n % 2 else "blue") for n in range(25)))
     return kites
 
@@ -188,7 +189,7 @@ async def test_a_cursor_is_refused_when_it_was_changed_or_is_for_another_list(ma
 
 
 async def test_more_than_the_most_is_taken_as_the_most_and_less_than_one_is_refused(kites: ServiceUnderTest) -> None:
-    async with kites.database.transaction() as tx:
+    async with kites.database.transaction(EVERYTHING) as tx:
         tx.insert(*(Kite(name=f"{n:03d}") for n in range(LIMIT_MAX + 10)))
 
     assert len((await kites.client.get("/v1/kites?limit=100000")).json()["items"]) == LIMIT_MAX

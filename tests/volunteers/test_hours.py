@@ -9,6 +9,7 @@ import pytest
 from services.volunteers import commands
 from services.volunteers.commands import hours
 from services.volunteers.consumers import consumer
+from shared.access.principal import EVERYTHING
 from shared.ids import new_id
 from tests.systems import ServiceUnderTest
 from tests.volunteers import factories
@@ -21,12 +22,12 @@ async def came(volunteers: ServiceUnderTest, **fields: Any) -> UUID:
     """A volunteer signs up and an attendance is recorded; answers the sign-up's id."""
     signup_id = new_id()
     page = [factories.sign_up(signup_id), factories.attendance(signup_id, **fields)]
-    assert await consumer.apply(volunteers.database, page) == 2
+    assert await consumer.apply(volunteers.process.database, page) == 2
     return signup_id
 
 
 async def credit(volunteers: ServiceUnderTest, now: datetime) -> int:
-    async with volunteers.database.transaction() as tx:
+    async with volunteers.database.transaction(EVERYTHING) as tx:
         return await commands.credit_due_hours(tx, now=now)
 
 
@@ -98,9 +99,9 @@ async def test_a_correction_takes_back_and_another_gives_again(volunteers: Servi
         for version, (was, attendance) in enumerate(steps, start=2)
     ]
 
-    await consumer.apply(volunteers.database, [factories.sign_up(signup_id), *page[:2]])
+    await consumer.apply(volunteers.process.database, [factories.sign_up(signup_id), *page[:2]])
     after_two = await total(volunteers, volunteer_id=volunteer_id)
-    await consumer.apply(volunteers.database, page[2:])
+    await consumer.apply(volunteers.process.database, page[2:])
 
     assert after_two == (0, [-240, 240])
     assert await total(volunteers, volunteer_id=volunteer_id) == (240, [240, -240, 240])
@@ -110,7 +111,7 @@ async def test_a_correction_takes_back_and_another_gives_again(volunteers: Servi
 async def test_what_is_corrected_before_the_shift_ends_sums_up_to_nothing(volunteers: ServiceUnderTest) -> None:
     signup_id = await came(volunteers, **factories.FUTURE)
     corrected = factories.attendance(signup_id, version=3, was="present", attendance="absent", **factories.FUTURE)
-    await consumer.apply(volunteers.database, [corrected])
+    await consumer.apply(volunteers.process.database, [corrected])
 
     assert await recorded(volunteers) == []
     assert await credit(volunteers, AFTER) == 2
@@ -127,9 +128,9 @@ async def test_a_message_delivered_twice_earns_once(volunteers: ServiceUnderTest
         factories.attendance(signup_id, version=4, was="excused", attendance="present"),
     ]
 
-    first = await consumer.apply(volunteers.database, stream)
-    second = await consumer.apply(volunteers.database, stream)
-    one_by_one = [await consumer.apply(volunteers.database, [delivery]) for delivery in reversed(stream)]
+    first = await consumer.apply(volunteers.process.database, stream)
+    second = await consumer.apply(volunteers.process.database, stream)
+    one_by_one = [await consumer.apply(volunteers.process.database, [delivery]) for delivery in reversed(stream)]
 
     assert (first, second, sum(one_by_one)) == (4, 0, 0)
     assert await recorded(volunteers) == [240, -240, 240]
@@ -139,9 +140,9 @@ async def test_a_younger_attendance_waits_for_the_older_one(volunteers: ServiceU
     signup_id = new_id()
     correction = factories.attendance(signup_id, version=3, was="present", attendance="absent")
 
-    early = await consumer.apply(volunteers.database, [correction, factories.attendance(signup_id)])
+    early = await consumer.apply(volunteers.process.database, [correction, factories.attendance(signup_id)])
     nothing = await recorded(volunteers)
-    all_three = await consumer.apply(volunteers.database, [factories.sign_up(signup_id)])
+    all_three = await consumer.apply(volunteers.process.database, [factories.sign_up(signup_id)])
 
     assert (early, nothing, all_three) == (0, [], 3)
     assert await recorded(volunteers) == [240, -240]
@@ -149,10 +150,10 @@ async def test_a_younger_attendance_waits_for_the_older_one(volunteers: ServiceU
 
 async def test_an_attendance_without_a_centre_is_not_taken(volunteers: ServiceUnderTest) -> None:
     signup_id = new_id()
-    await consumer.apply(volunteers.database, [factories.sign_up(signup_id)])
+    await consumer.apply(volunteers.process.database, [factories.sign_up(signup_id)])
 
     with pytest.raises(ValueError, match="without a centre"):
-        await consumer.apply(volunteers.database, [factories.attendance(signup_id, centre_id=None)])
+        await consumer.apply(volunteers.process.database, [factories.attendance(signup_id, centre_id=None)])
 
     assert await volunteers.outbox() == []
 

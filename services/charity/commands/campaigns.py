@@ -116,7 +116,7 @@ def _plan(form: ChangeCampaign) -> dict[str, Any]:
 
 
 def _note(tx: Transaction, campaign: Campaign, was: str, *, on: date, by: Principal, now: datetime) -> None:
-    note_change(tx, "campaign", campaign.id, was=was, status=campaign.status, on=on, by=by, now=now)
+    note_change(tx, "campaign", campaign.id, centre_id=None, was=was, status=campaign.status, on=on, by=by, now=now)
 
 
 def _fact(campaign: Campaign, *, was: str | None) -> dict[str, Any]:

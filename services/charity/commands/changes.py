@@ -15,6 +15,7 @@ def note_change(
     what: Literal["campaign", "disbursement", "family", "member", "delivery"],
     of_id: UUID,
     *,
+    centre_id: UUID | None,
     was: str | None,
     status: str,
     on: date,
@@ -24,7 +25,16 @@ def note_change(
     reason: str | None = None,
 ) -> None:
     """`seal` is for a reason, where one was given."""
-    change = StatusChange(what=what, of_id=of_id, was=was, status=status, on=on, changed_by=by.id, changed_at=now)
+    change = StatusChange(
+        what=what,
+        of_id=of_id,
+        centre_id=centre_id,
+        was=was,
+        status=status,
+        on=on,
+        changed_by=by.id,
+        changed_at=now,
+    )
     if seal is not None:
         change.reason = seal.fields(StatusChange, change.id, reason=reason)["reason"]
     tx.insert(change)

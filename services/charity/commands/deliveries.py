@@ -75,7 +75,7 @@ async def make_delivery(
     )
     tx.insert(delivery)
     for member in helped:
-        tx.insert_values("helped", {"delivery_id": delivery_id, "person_id": member.id})
+        tx.insert_values("helped", {"delivery_id": delivery_id, "person_id": member.id, "centre_id": centre.id})
     tx.announce(_fact(DeliveryMade, delivery, [member.id for member in helped]), at=now, version=delivery.version)
     return delivery, True
 
@@ -111,6 +111,7 @@ async def void_delivery(
         tx,
         "delivery",
         delivery.id,
+        centre_id=delivery.centre_id,
         was="made",
         status="voided",
         on=delivery.voided_on,

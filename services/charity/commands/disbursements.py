@@ -150,6 +150,7 @@ def _step(
         tx,
         "disbursement",
         disbursement.id,
+        centre_id=disbursement.centre_id,
         was=was,
         status=after,
         on=on,

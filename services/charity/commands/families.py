@@ -51,7 +51,7 @@ async def register_family(
         _require_categories(member.categories, of_person=True)
     centre = await working_centre(tx, form.centre_id, on=registered_on)
     family_id = form.id or new_id()
-    members = [_member(family_id, member, seal) for member in form.members]
+    members = [_member(family_id, centre.id, member, seal) for member in form.members]
     iins = {member.iin_index for member in members if member.iin_index is not None}
     if known_iins is not None:
         if iins & known_iins:
@@ -137,9 +137,9 @@ async def add_member(
         )
     _require_categories(form.categories, of_person=True)
     on = form.from_on or civil_day(now)
-    member = _member(family_id, form.model_copy(update={"from_on": on}), seal)
+    member = _member(family_id, family.centre_id, form.model_copy(update={"from_on": on}), seal)
     tx.insert(member)
-    note_change(tx, "member", member.id, was=None, status="joined", on=on, by=by, now=now)
+    note_change(tx, "member", member.id, centre_id=family.centre_id, was=None, status="joined", on=on, by=by, now=now)
     await announce_change(tx, family, on=on, now=now, more=1)
     return member
 
@@ -163,7 +163,7 @@ async def end_membership(
         raise domain.EndsBeforeItBegins(pointer="/until_on")
     member.until_on = on
     tx.update(member)
-    note_change(tx, "member", member.id, was="joined", status="left", on=on, by=by, now=now)
+    note_change(tx, "member", member.id, centre_id=family.centre_id, was="joined", status="left", on=on, by=by, now=now)
     await announce_change(tx, family, on=on, now=now, more=-1)
     return member
 
@@ -189,7 +189,19 @@ async def _step(
         members = (await queries.sizes_of_families(tx, [family_id])).get(family_id, 0)
     was, family.status = family.status, after
     tx.update(family)
-    note_change(tx, "family", family.id, was=was, status=after, on=on, by=by, now=now, seal=seal, reason=reason)
+    note_change(
+        tx,
+        "family",
+        family.id,
+        centre_id=family.centre_id,
+        was=was,
+        status=after,
+        on=on,
+        by=by,
+        now=now,
+        seal=seal,
+        reason=reason,
+    )
     tx.announce(_fact(fact, family, was=was, members=members, on=on), at=now, version=family.version)
     return family
 
@@ -217,11 +229,12 @@ def _require_categories(codes: Iterable[str], *, of_person: bool) -> None:
             raise domain.CategoryUnknown(pointer="/members" if of_person else "/categories")
 
 
-def _member(family_id: UUID, form: AddMember, seal: Seal) -> Member:
+def _member(family_id: UUID, centre_id: UUID, form: AddMember, seal: Seal) -> Member:
     member_id = form.id or new_id()
     return Member(
         id=member_id,
         family_id=family_id,
+        centre_id=centre_id,
         iin_index=seal.index(form.iin, place=IIN) if form.iin else None,
         relation=form.relation,
         from_on=form.from_on,

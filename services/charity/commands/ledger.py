@@ -21,7 +21,17 @@ def book(
     reverses_id: UUID | None = None,
 ) -> None:
     """Book an entry for a gift, refund or payment, under its id, at its campaign and centre."""
-    tx.insert(Entry(id=what.id, kind=kind, reverses_id=reverses_id, occurred_on=on, recorded_by=by.id, recorded_at=now))
+    tx.insert(
+        Entry(
+            id=what.id,
+            kind=kind,
+            centre_id=what.centre_id,
+            reverses_id=reverses_id,
+            occurred_on=on,
+            recorded_by=by.id,
+            recorded_at=now,
+        )
+    )
     tx.insert(
         *(
             Leg(

@@ -4,6 +4,7 @@ from collections.abc import Iterable
 from uuid import UUID
 
 from services.charity.tables import Delivery, Member, StatusChange
+from shared.access.principal import EVERYTHING
 from shared.database import Transaction
 from shared.rows import restored
 
@@ -33,8 +34,9 @@ async def sizes_of_families(tx: Transaction, family_ids: Iterable[UUID]) -> dict
 
 
 async def known_iins(tx: Transaction, hashes: Iterable[bytes]) -> set[bytes]:
-    """Which of these belong to somebody in a family."""
-    return {record[0] for record in await tx.sql(_IINS, list(hashes))}
+    """Which of these belong to somebody in a family, at whichever centre: nobody is looked after twice."""
+    async with tx.reaching(EVERYTHING):
+        return {record[0] for record in await tx.sql(_IINS, list(hashes))}
 
 
 async def deliveries_of_family(tx: Transaction, family_id: UUID) -> list[Delivery]:

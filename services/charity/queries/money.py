@@ -4,6 +4,7 @@ from collections.abc import Iterable
 from dataclasses import dataclass
 from uuid import UUID
 
+from shared.access.principal import EVERYTHING
 from shared.database import Transaction
 
 _CAMPAIGNS = "SELECT DISTINCT campaign_id FROM donation WHERE id = ANY($1::uuid[])"
@@ -56,15 +57,20 @@ async def campaigns_of_donations(tx: Transaction, donation_ids: Iterable[UUID]) 
 
 
 async def free_minor(tx: Transaction, campaign_ids: Iterable[UUID]) -> dict[UUID, int]:
-    """Cash of the campaigns less what is promised."""
-    return {campaign_id: int(free) for campaign_id, free in await tx.sql(_FREE, list(campaign_ids))}
+    """Cash of the campaigns less what is promised, at all centres: a fund is one."""
+    async with tx.reaching(EVERYTHING):
+        return {campaign_id: int(free) for campaign_id, free in await tx.sql(_FREE, list(campaign_ids))}
 
 
 async def holds_money(tx: Transaction, campaign_id: UUID) -> bool:
-    """Whether some disbursement of the campaign is neither paid nor voided."""
-    [[held]] = await tx.sql(_HELD, campaign_id)
+    """Whether some disbursement of the campaign, at whichever centre, is neither paid nor voided."""
+    async with tx.reaching(EVERYTHING):
+        [[held]] = await tx.sql(_HELD, campaign_id)
     return held
 
 
 async def totals(tx: Transaction, campaign_ids: Iterable[UUID]) -> dict[UUID, Totals]:
-    return {record[0]: Totals(*map(int, list(record)[1:])) for record in await tx.sql(_TOTALS, list(campaign_ids))}
+    """What the campaigns' funds hold, at all centres: of a campaign that one sees, these are public figures."""
+    async with tx.reaching(EVERYTHING):
+        records = await tx.sql(_TOTALS, list(campaign_ids))
+    return {record[0]: Totals(*map(int, list(record)[1:])) for record in records}

@@ -11,6 +11,7 @@ from sqlmodel import Field
 from shared.ids import new_id
 from shared.journal import remember_journal
 from shared.messaging.tables import remember_messages
+from shared.reach import centre_reached, scoped
 from shared.rows import TableRow
 from shared.sealed import sealed
 
@@ -46,13 +47,22 @@ def some_bytes() -> Any:
     return Field(default=None, sa_column=Column(LargeBinary))
 
 
+_NOTED = (
+    f"{centre_reached('centre_id')} OR centre_id IS NULL AND EXISTS (SELECT FROM campaign WHERE campaign.id = of_id)"
+)
+
+
 class StatusChange(Base, table=True):
     """Who changed the status of a record, when and why."""
+
+    __table_args__ = ({"info": scoped(_NOTED, written=_NOTED)},)
 
     id: UUID = an_id()
     what: str
     """`campaign`, `disbursement`, `family`, `member` or `delivery`."""
     of_id: UUID = Field(index=True)
+    centre_id: UUID | None = None
+    """None for a campaign, which is of several."""
     was: str | None = None
     status: str
     on: date = Field(sa_column=Column("on", Date, nullable=False))

@@ -19,8 +19,12 @@ from sqlmodel import Field
 
 from services.charity import domain
 from services.charity.tables.base import Base, an_amount, an_id, an_instant, json, some_bytes
+from shared.reach import EVERYTHING, scoped, scoped_by
 from shared.refused_as import refused_as
 from shared.sealed import sealed
+
+_ITS_CENTRES = "centre_ids ?| (SELECT reached_centres())::text[]"
+_ALL_ITS_CENTRES = "centre_ids <> '[]' AND centre_ids <@ (SELECT to_jsonb(reached_centres()))"
 
 
 class Campaign(Base, table=True):
@@ -32,6 +36,13 @@ class Campaign(Base, table=True):
         # Makes the status a part of a key, so that changing it waits for gifts on their way and they for it, while
         # whoever locks the fund to pay out disturbs no giver (PostgreSQL, "Row-Level Locks": FOR NO KEY UPDATE).
         UniqueConstraint("id", "status", name="campaign_status_is_key"),
+        {
+            "info": scoped(
+                f"status <> 'draft' OR {EVERYTHING} OR {_ITS_CENTRES}",
+                written=f"{EVERYTHING} OR {_ALL_ITS_CENTRES}",
+                shows=True,
+            )
+        },
     )
 
     id: UUID = an_id()
@@ -68,6 +79,7 @@ class Donation(Base, table=True):
         Index("donation_without_receipt", "receipt_year", "id", postgresql_where=text("receipt_number IS NULL")),
         Index("donation_of_campaign", "campaign_id", "id"),
         Index("donation_of_centre", "centre_id", "id"),
+        {"info": scoped_by("centre_id")},
     )  # fmt: skip
 
     id: UUID = an_id()
@@ -96,7 +108,10 @@ class Donation(Base, table=True):
 class Refund(Base, table=True):
     """Some or all of a gift that has gone back."""
 
-    __table_args__ = (CheckConstraint("amount_minor > 0", name="refund_amount"),)
+    __table_args__ = (
+        CheckConstraint("amount_minor > 0", name="refund_amount"),
+        {"info": scoped_by("centre_id")},
+    )
 
     id: UUID = an_id()
     donation_id: UUID = Field(foreign_key="donation.id", index=True)
@@ -120,6 +135,7 @@ class Disbursement(Base, table=True):
         Index("disbursement_held", "campaign_id", postgresql_include=["amount_minor"],
               postgresql_where=text("status IN ('requested', 'approved')")),
         Index("disbursement_of_campaign", "campaign_id", "id"),
+        {"info": scoped_by("centre_id")},
     )  # fmt: skip
 
     id: UUID = an_id()

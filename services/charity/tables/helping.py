@@ -9,6 +9,7 @@ from sqlmodel import Field
 from services.charity import domain
 from services.charity.tables.base import Base, an_amount, an_id, an_instant, some_bytes
 from shared.database import NUMBERS_AT_ONCE
+from shared.reach import scoped_by
 from shared.refused_as import refused_as
 from shared.sealed import sealed
 
@@ -22,6 +23,7 @@ class Family(Base, table=True):
     __table_args__ = (
         CheckConstraint("status IN ('draft', 'verified', 'archived')", name="family_status"),
         Index("family_of_centre", "centre_id", "id"),
+        {"info": scoped_by("centre_id")},
     )
 
     id: UUID = an_id()
@@ -48,11 +50,14 @@ class Member(Base, table=True):
         Index("member_iin", "iin_index", unique=True, info=refused_as(domain.MemberKnown),
               postgresql_where=text("iin_index IS NOT NULL AND until_on IS NULL")),
         CheckConstraint("until_on >= from_on", name="member_days"),
+        {"info": scoped_by("centre_id")},
     )  # fmt: skip
 
     id: UUID = an_id()
     version: int = 1
     family_id: UUID = Field(foreign_key="family.id", index=True)
+    # The family's: policies cannot look at a family that comes in the same statement.
+    centre_id: UUID
     full_name: bytes | None = sealed()
     born_on: bytes | None = sealed()
     iin: bytes | None = sealed()
@@ -77,6 +82,7 @@ class Delivery(Base, table=True):
               postgresql_where=text("voided_on IS NULL")),
         Index("delivery_of_region", "region", "occurred_on", postgresql_include=["family_id", "campaign_id"],
               postgresql_where=text("voided_on IS NULL")),
+        {"info": scoped_by("centre_id")},
     )  # fmt: skip
 
     id: UUID = an_id()
@@ -101,5 +107,9 @@ class Delivery(Base, table=True):
 class Helped(Base, table=True):
     """That a delivery helped a person."""
 
+    __table_args__ = ({"info": scoped_by("centre_id")},)
+
     delivery_id: UUID = Field(primary_key=True, foreign_key="delivery.id")
     person_id: UUID = Field(primary_key=True, foreign_key="member.id")
+    # The delivery's.
+    centre_id: UUID

@@ -7,6 +7,9 @@ from sqlalchemy import CheckConstraint, Column, Index, SmallInteger, text
 from sqlmodel import Field
 
 from services.charity.tables.base import Base, an_amount, an_instant
+from shared.reach import APPEND_ONLY, scoped_by
+
+_BOOKED = {"info": scoped_by("centre_id") | APPEND_ONLY}
 
 
 def _index(by: str, *beside: str) -> Index:
@@ -24,10 +27,12 @@ def _index(by: str, *beside: str) -> Index:
 class Entry(Base, table=True):
     """One booking in the ledger, with the id of what it books. Never changed: a correction is a reversal."""
 
-    __table_args__ = (CheckConstraint("kind IN ('gift', 'refund', 'payment')", name="entry_kind"),)
+    __table_args__ = (CheckConstraint("kind IN ('gift', 'refund', 'payment')", name="entry_kind"), _BOOKED)
 
     id: UUID = Field(primary_key=True)
     kind: str
+    centre_id: UUID
+    """That of all its legs."""
     reverses_id: UUID | None = Field(default=None, foreign_key="entry.id")
     occurred_on: date
     recorded_by: str
@@ -43,6 +48,7 @@ class Leg(Base, table=True):
         _index("campaign_id"),
         _index("centre_id", "campaign_id"),
         _index("region", "campaign_id"),
+        _BOOKED,
     )
 
     entry_id: UUID = Field(primary_key=True, foreign_key="entry.id")

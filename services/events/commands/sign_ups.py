@@ -11,11 +11,11 @@ from services.events.domain import Span
 from services.events.schemas import RecordAttendance, SignUpForShift
 from services.events.tables import Event, KnownVolunteer, Shift, SignUp
 from shared.access.permissions import Permission
-from shared.access.principal import Principal, system
+from shared.access.principal import EVERYTHING, Principal, system
 from shared.clock import civil_day
 from shared.contracts.events import AttendanceRecorded, SignUpConfirmed, SignUpWithdrawn
 from shared.database import Transaction
-from shared.errors import AlreadyExists
+from shared.errors import AlreadyExists, OutOfReach
 from shared.ids import new_id
 from shared.people import age_on
 
@@ -49,6 +49,8 @@ class Roster:
     by_id: dict[UUID, SignUp] = field(default_factory=dict[UUID, SignUp])
     busy: dict[UUID, list[SignUp]] = field(default_factory=dict[UUID, list[SignUp]])
     """The confirmed sign-ups of each volunteer around the time of these shifts, of events that are not cancelled."""
+    hidden: set[UUID] = field(default_factory=set[UUID])
+    """Those of them that a form asks for again, and that are not the caller's to see."""
 
     async def read(self, forms: Iterable[SignUpForShift]) -> None:
         forms = list(forms)
@@ -69,30 +71,40 @@ class Roster:
             return
         spans = [wanted.span for wanted in self.shifts.values()]
         margin = max(wanted.changeover for wanted in self.shifts.values())
-        rows = await self.tx.fetch(
-            queries.PLACES,
-            ids=[form.id for form in forms if form.id is not None],
-            volunteers=list(self.volunteers),
-            begin=min(span.starts_at for span in spans) - margin,
-            end=max(span.ends_at for span in spans) + margin,
-        )
+        # A volunteer is busy at whichever centre it is.
+        async with self.tx.reaching(EVERYTHING):
+            rows = await self.tx.fetch(
+                queries.PLACES,
+                ids=[form.id for form in forms if form.id is not None],
+                volunteers=list(self.volunteers),
+                begin=min(span.starts_at for span in spans) - margin,
+                end=max(span.ends_at for span in spans) + margin,
+            )
         for row in rows:
             sign_up = queries.row_of(SignUp, row)
             self.by_id[sign_up.id] = sign_up
             if sign_up.withdrawn_at is None and row["event_status"] != "cancelled":
                 self.busy.setdefault(sign_up.volunteer_id, []).append(sign_up)
+        found = {same.id for form in forms if (same := self._same(form)) is not None}
+        self.hidden = found - (await self.tx.load(SignUp, found)).keys()
 
     def known(self, form: SignUpForShift) -> SignUp | None:
         """The sign-up that this request has made before, or that gives the volunteer a place in the shift already.
 
         Raises:
             AlreadyExists: the id is another sign-up's.
+            OutOfReach
         """
-        same = None if form.id is None else self.by_id.get(form.id)
-        if same is not None:
-            if (same.shift_id, same.volunteer_id) != (form.shift_id, form.volunteer_id):
-                raise AlreadyExists
-            return same
+        same = self._same(form)
+        if same is not None and same.id in self.hidden:
+            raise OutOfReach
+        if same is not None and (same.shift_id, same.volunteer_id) != (form.shift_id, form.volunteer_id):
+            raise AlreadyExists
+        return same
+
+    def _same(self, form: SignUpForShift) -> SignUp | None:
+        if form.id is not None and form.id in self.by_id:
+            return self.by_id[form.id]
         return next((s for s in self.busy.get(form.volunteer_id, []) if s.shift_id == form.shift_id), None)
 
     def require_free(self, volunteer_id: UUID, wanted: _Wanted) -> None:

@@ -63,9 +63,9 @@ async def open_shifts(batch: Batch[OpenShift], tx: Tx, caller: Caller, now: Now)
 
 
 @router.get("", responses=refusals(InvalidCursor), dependencies=[permits(Permission.READ_EVENTS)])
-async def list_shifts(tx: Tx, page: AskedPage, caller: Caller, event_id: UUID) -> Page[ShiftView]:
+async def list_shifts(tx: Tx, page: AskedPage, event_id: UUID) -> Page[ShiftView]:
     """The shifts of an event in the order in which they begin."""
-    rows = await queries.list_shifts(tx, page, by=caller, event_id=event_id)
+    rows = await queries.list_shifts(tx, page, event_id=event_id)
     return page.page(
         [ShiftView.model_validate(dict(row)) for row in rows],
         lambda shift: [shift.starts_at.isoformat(), str(shift.id)],
@@ -73,9 +73,9 @@ async def list_shifts(tx: Tx, page: AskedPage, caller: Caller, event_id: UUID) -
 
 
 @router.get("/{shift_id}", responses=refusals(ShiftNotFound), dependencies=[permits(Permission.READ_EVENTS)])
-async def read_shift(shift_id: UUID, tx: Tx, caller: Caller) -> ShiftView:
+async def read_shift(shift_id: UUID, tx: Tx) -> ShiftView:
     """One shift."""
-    shift = await queries.shift(tx, shift_id, by=caller)
+    shift = await tx.get(Shift, shift_id)
     if shift is None:
         raise ShiftNotFound
     return ShiftView.model_validate(shift)

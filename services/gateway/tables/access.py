@@ -13,7 +13,7 @@ from sqlalchemy.dialects.postgresql import JSONB
 from sqlmodel import DateTime, Field
 
 from services.gateway.domain import access as domain
-from services.gateway.tables.base import Base
+from services.gateway.tables.base import OWN, Base
 from shared.ids import new_id
 from shared.refused_as import refused_as
 from shared.sealed import sealed
@@ -44,6 +44,7 @@ class Account(Base, table=True):
             info=refused_as(domain.VolunteerHasAccount),
         ),
         CheckConstraint("status IN ('pending', 'active', 'revoked')", name="account_status"),
+        {"info": OWN},
     )
 
     id: UUID = Field(default_factory=new_id, primary_key=True)
@@ -66,7 +67,10 @@ class Account(Base, table=True):
 class AccountGrant(Base, table=True):
     """A role that somebody was given, where, and until it was withdrawn."""
 
-    __table_args__ = (Index("accountgrant_account", "account_id", postgresql_where=text("ended_at IS NULL")),)
+    __table_args__ = (
+        Index("accountgrant_account", "account_id", postgresql_where=text("ended_at IS NULL")),
+        {"info": OWN},
+    )
 
     id: UUID = Field(default_factory=new_id, primary_key=True)
     version: int = 1
@@ -88,6 +92,7 @@ class Session(Base, table=True):
     __table_args__ = (
         UniqueConstraint("secret", name="session_secret"),
         Index("session_account", "account_id", postgresql_where=text("ended_at IS NULL")),
+        {"info": OWN},
     )
 
     id: UUID = Field(default_factory=new_id, primary_key=True)
@@ -109,6 +114,7 @@ class ApiKey(Base, table=True):
     __table_args__ = (
         UniqueConstraint("key_id", name="apikey_key_id"),
         Index("apikey_account", "account_id", postgresql_where=text("ended_at IS NULL")),
+        {"info": OWN},
     )
 
     id: UUID = Field(default_factory=new_id, primary_key=True)
@@ -136,7 +142,7 @@ class ApiKey(Base, table=True):
 class Invitation(Base, table=True):
     """A link by which one person makes an account, or a new password for one, once."""
 
-    __table_args__ = (UniqueConstraint("secret", name="invitation_secret"),)
+    __table_args__ = (UniqueConstraint("secret", name="invitation_secret"), {"info": OWN})
 
     id: UUID = Field(default_factory=new_id, primary_key=True)
     version: int = 1
@@ -158,6 +164,8 @@ class Invitation(Base, table=True):
 
 class FailedSignIns(Base, table=True):
     """How often signing in has failed lately: by a login, from an address, or both. Neither stands here in clear."""
+
+    __table_args__ = ({"info": OWN},)
 
     about: bytes = Field(sa_column=Column(LargeBinary, primary_key=True))
     failures: int

@@ -7,6 +7,7 @@ from sqlmodel import DateTime, Field, SQLModel
 
 from shared.journal import remember_journal
 from shared.messaging.tables import remember_answers
+from shared.reach import open_to_all
 
 
 class Base(SQLModel):
@@ -15,12 +16,16 @@ class Base(SQLModel):
     metadata = MetaData()
 
 
+OWN = open_to_all("it belongs to no centre: the gateway itself decides who comes in, and what they are shown")
+
 remember_answers(Base.metadata)
 remember_journal(Base.metadata)
 
 
 class Generation(Base, table=True):
     """One read model: being built, in use, or retired."""
+
+    __table_args__ = ({"info": OWN},)
 
     number: int = Field(primary_key=True)
     model_version: int
@@ -37,7 +42,10 @@ class Feed(Base, table=True):
     built anew, with the streams interleaved otherwise.
     """
 
-    __table_args__ = (Index("feed_message", "message_id", unique=True),)
+    __table_args__ = (
+        Index("feed_message", "message_id", unique=True),
+        {"info": open_to_all("messages carry no personal data, and are for whoever may follow them")},
+    )
 
     position: int = Field(default=None, sa_column=Column(BigInteger, Identity(), primary_key=True))
     message_id: str = Field(sa_column=Column(Text, nullable=False))

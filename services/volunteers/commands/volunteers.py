@@ -99,6 +99,7 @@ async def register_volunteer(
     consent = Consent(
         id=consent_id,
         volunteer_id=volunteer_id,
+        centre_id=centre.id,
         text_version=form.consent.version,
         given_on=form.consent.given_on,
         how=form.consent.how,
@@ -143,6 +144,7 @@ def _change(
     return StatusChange(
         id=change_id,
         volunteer_id=volunteer.id,
+        centre_id=volunteer.centre_id,
         was=was,
         status=volunteer.status,
         on=volunteer.status_on,
