@@ -68,9 +68,15 @@ def make_settings(database_url: str, nats_url: str, keys_dir: Path, **others: An
     return Settings(nats_url=nats_url, keys_dir=keys_dir, **own | others)
 
 
+_templates: set[str] = set()
+
+
 async def migrated_template(postgres: EmbeddedPostgres, service: str, migrate: Callable[[str], None]) -> str:
     """The name of a database with the service's tables, made once per test process and copied for each test."""
     name = f"template_{service}"
+    if name in _templates:
+        return name
+    _templates.add(name)
     url = await postgres.create_database(name, owner=OWNER_ROLE)
     await anyio.to_thread.run_sync(migrate, url)
     return name
