@@ -12,6 +12,7 @@ from typing import Any
 from sqlalchemy import Column, Table
 from sqlalchemy.dialects.postgresql.asyncpg import dialect
 
+from shared.access.principal import EVERYTHING
 from shared.database import Database, Transaction
 from shared.sealed import Seal, kid_of, sealed_columns
 
@@ -40,7 +41,7 @@ async def reseal(database: Database, seal: Seal, *, report: Callable[[str], None
 async def counts(database: Database) -> Counter[str]:
     """How many values are sealed with which key."""
     found: Counter[str] = Counter()
-    async with database.transaction() as tx:
+    async with database.transaction(EVERYTHING) as tx:
         for table, columns in sealed_columns(database.metadata).items():
             for column in columns:
                 kid = f'substring("{column}" FROM 1 FOR 1 + get_byte("{column}", 0))'
@@ -56,7 +57,7 @@ async def _reseal_table(database: Database, seal: Seal, table: Table, columns: l
     after: list[Any] | None = None
     done = 0
     while True:
-        async with database.transaction() as tx:
+        async with database.transaction(EVERYTHING) as tx:
             await tx.begin()
             rows = await _others(tx, seal, table, columns, after)
             if not rows:

@@ -31,6 +31,7 @@ from services.gateway.generations import schema_of
 from services.gateway.tables import ReadModel
 from services.volunteers.consumers import consumer as volunteers_consumer
 from shared import clock, journal
+from shared.access.principal import EVERYTHING
 from shared.database import Database
 from shared.journal import Head
 from shared.messaging import audit
@@ -132,7 +133,8 @@ async def _connected(urls: Mapping[str, str], nats_url: str) -> AsyncGenerator[t
     async with contextlib.AsyncExitStack() as stack:
         connections: dict[str, Connection] = {}
         for service, url in urls.items():
-            connections[service] = await asyncpg.connect(url, timeout=5)
+            # Nothing of any centre is to be left out.
+            connections[service] = await asyncpg.connect(url, timeout=5, server_settings=EVERYTHING.settings)
             stack.push_async_callback(connections[service].close)
         client: Client = await nats.connect(  # pyright: ignore[reportUnknownMemberType]  # its options are untyped
             nats_url, max_reconnect_attempts=2, connect_timeout=3

@@ -11,6 +11,7 @@ from services.gateway.credentials import COOKIE
 from services.gateway.schemas.access import Invite
 from shared import clock
 from shared.access.permissions import Role
+from shared.access.principal import EVERYTHING
 from shared.sealed import Seal
 from tests.gateway.serving import RunningGateway
 
@@ -98,7 +99,7 @@ class Person(Browser):
 async def link(gateway: RunningGateway, role: Role = Role.COORDINATOR, **grant: Any) -> str:
     """The secret of a link that an operator has made."""
     form = Invite(**{"for_whom": "somebody", "role": role, "centres": None} | grant)
-    async with gateway.process.database.transaction() as tx:
+    async with gateway.process.database.transaction(EVERYTHING) as tx:
         seal = Seal(gateway.gateway.settings.keys_dir)
         _, secret = accounts.invite(tx, form, by="operator", seal=seal, now=clock.now())
     return secret

@@ -17,6 +17,7 @@ from services.gateway.schemas.access import MakeKey
 from services.gateway.settings import GatewaySettings
 from shared import clock
 from shared.access.permissions import Role
+from shared.access.principal import EVERYTHING
 from shared.server import Server
 from shared.settings import Settings
 
@@ -120,7 +121,7 @@ class RunningGateway(Listening):
     async def make_key(self, role: Role | None = Role.ADMINISTRATOR, **form: Any) -> str:
         """A key as an operator makes one on the machine itself."""
         wanted = MakeKey(**{"name": "tests", "role": role, "centres": None} | form)
-        async with self.process.database.transaction() as tx:
+        async with self.process.database.transaction(EVERYTHING) as tx:
             _, text = await keys.make(
                 tx, wanted, account_id=None, by="operator", environment="development", now=clock.now()
             )

@@ -10,6 +10,7 @@ from services.gateway.queries import access as queries
 from services.gateway.schemas.access import SignIn
 from services.gateway.tables import Session
 from shared import journal
+from shared.access.principal import EVERYTHING
 from shared.database import Database, Transaction
 from shared.ids import new_id
 from shared.sealed import Seal
@@ -35,14 +36,14 @@ async def sign_in(
     account = await database.pool.fetchrow(_ACCOUNT, seal.index(form.login, place=queries.LOGIN))
     if not await passwords.is_right(form.password, None if account is None else account["password"]):
         if account is not None:
-            async with database.transaction() as tx:
+            async with database.transaction(EVERYTHING) as tx:
                 journal.write(
                     tx, by="anyone", what="signed-in", record=f"account/{account['id']}", now=now, outcome="refused"
                 )
         raise domain.SignInRefused
     assert account is not None  # noqa: S101  # nobody has no password that is right
     await throttle.forgive(database, tried)
-    async with database.transaction() as tx:
+    async with database.transaction(EVERYTHING) as tx:
         if passwords.is_outdated(account["password"]):
             await tx.sql(_REHASH, account["id"], await passwords.hashed(form.password), account["password"])
         return await begin_instead(tx, account["id"], agent=agent, before=before, now=now)

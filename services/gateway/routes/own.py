@@ -27,7 +27,7 @@ from services.gateway.queries import access as queries
 from services.gateway.schemas.access import ChangeMe, ChangePassword, Enrol, MeView, SessionView, SignIn
 from shared.access.doors import NotPermitted, permits
 from shared.access.permissions import Permission
-from shared.access.principal import ANYONE, Principal
+from shared.access.principal import ANYONE, EVERYTHING, Principal
 from shared.clock import Now
 from shared.database import Database, Transaction
 from shared.problems import refusals
@@ -142,7 +142,7 @@ async def sign_in(
         database, form, address=address_of(request.scope), agent=agent, before=asking.session_id, seal=seal, now=now
     )
     set_cookie(response, secret)
-    async with database.transaction() as tx:
+    async with database.transaction(EVERYTHING) as tx:
         return await me(tx, ANYONE, session.account_id, seal)
 
 
