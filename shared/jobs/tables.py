@@ -18,7 +18,10 @@ from sqlalchemy import (
 )
 from sqlalchemy.dialects.postgresql import JSONB
 
+from shared.reach import open_to_all
 from shared.sealed import SEALED
+
+_THEIRS = open_to_all("a job is its maker's, who is asked for by name; its rows are sealed, and it works as its maker")
 
 
 def remember_jobs(metadata: MetaData) -> None:
@@ -51,6 +54,7 @@ def remember_jobs(metadata: MetaData) -> None:
         Index("job_waiting", "due_at", postgresql_where=text("ended_at IS NULL")),
         Index("job_of", "made_by", "id"),
         Index("job_expired", "expires_at"),
+        info=_THEIRS,
     )
     Table(
         "job_page",
@@ -61,6 +65,7 @@ def remember_jobs(metadata: MetaData) -> None:
         # Absent until the page is done.
         Column("answers", LargeBinary, info=dict(SEALED)),
         PrimaryKeyConstraint("job_id", "number"),
+        info=_THEIRS,
     )
     Table(
         "job_key",
@@ -68,4 +73,5 @@ def remember_jobs(metadata: MetaData) -> None:
         Column("job_id", Uuid, ForeignKey("job.id", ondelete="CASCADE"), nullable=False),
         Column("key", LargeBinary, nullable=False),
         PrimaryKeyConstraint("job_id", "key"),
+        info=_THEIRS,
     )

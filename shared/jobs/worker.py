@@ -87,7 +87,7 @@ class Worker:
         kind = self._kinds[waiting["kind"]]
         # As far as its maker reaches, and no further.
         principal = Principal.model_validate(waiting["principal"])
-        async with database.transaction() as tx:
+        async with database.transaction(principal.reach(kind.permission)) as tx:
             return await self._page(tx, kind, principal, waiting["id"])
 
     async def _page(self, tx: Transaction, kind: Kind, principal: Principal, job_id: UUID) -> bool:

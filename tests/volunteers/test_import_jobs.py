@@ -9,7 +9,7 @@ import pytest
 
 from services.volunteers import commands
 from shared.access.permissions import Permission, Role
-from shared.access.principal import person
+from shared.access.principal import EVERYTHING, person
 from shared.database import DatabaseUnavailable, Transaction
 from shared.jobs.job import Job, Page, forget_expired
 from shared.jobs.worker import ATTEMPTS_MAX, Kind, Worked, Worker
@@ -40,7 +40,7 @@ async def stopped_within_a_page(importing: Importing) -> AsyncIterator[asyncio.T
     """A worker that has begun a page and gets no further than its consents while this is entered."""
     async with importing.service.database.pool.acquire() as blocker, blocker.transaction():
         await blocker.execute("LOCK TABLE consent IN EXCLUSIVE MODE")
-        turn = asyncio.create_task(worker_of(importing).turn(importing.service.database))
+        turn = asyncio.create_task(worker_of(importing).turn(importing.service.process.database))
         await until(lambda: waiting(importing, 1))
         yield turn
 
@@ -52,7 +52,7 @@ async def waiting(importing: Importing, number: int) -> bool:
 async def test_a_worker_that_dies_within_a_page_neither_loses_nor_doubles_a_row(importing: Importing) -> None:
     # Given an import of which the first page is done
     address = await importing.begin(csv_of([row(number) for number in range(1200)]))
-    await worker_of(importing).turn(importing.service.database)
+    await worker_of(importing).turn(importing.service.process.database)
     before = await state(importing, address)
     assert before["status"] == "running"
 
@@ -80,7 +80,7 @@ async def test_several_workers_share_jobs_and_never_a_page(importing: Importing)
 
     async def work() -> None:
         while None in [(await state(importing, address))["ended_at"] for address in (first, second)]:
-            await worker_of(importing).turn(importing.service.database)
+            await worker_of(importing).turn(importing.service.process.database)
 
     await asyncio.gather(*(work() for _ in range(3)))
 
@@ -93,7 +93,7 @@ async def test_a_small_import_does_not_wait_for_a_large_one(importing: Importing
     small = await importing.begin(csv_of([row(5000)]))
 
     for _ in range(2):
-        await worker_of(importing).turn(importing.service.database)
+        await worker_of(importing).turn(importing.service.process.database)
 
     assert (await state(importing, small))["status"] == "succeeded"
     assert (await state(importing, large))["status"] == "running"
@@ -101,7 +101,7 @@ async def test_a_small_import_does_not_wait_for_a_large_one(importing: Importing
 
 async def test_a_cancelled_import_stops_after_its_page_and_says_what_is_done(importing: Importing) -> None:
     address = await importing.begin(csv_of([row(number) for number in range(1200)]))
-    await worker_of(importing).turn(importing.service.database)
+    await worker_of(importing).turn(importing.service.process.database)
     async with stopped_within_a_page(importing) as turn:
         asked = asyncio.create_task(importing.service.client.delete(address))
         await until(lambda: waiting(importing, 2))
@@ -153,7 +153,7 @@ async def test_a_dry_run_s_keys_and_a_job_s_rows_are_gone_when_it_expires(import
     assert await importing.count("job_key") > 0
     await importing.service.database.pool.execute("UPDATE job SET expires_at = now() - interval '1 second'")
 
-    async with importing.service.database.transaction() as tx:
+    async with importing.service.database.transaction(EVERYTHING) as tx:
         await forget_expired(tx)
 
     assert await importing.count("job") == await importing.count("job_page") == await importing.count("job_key") == 0
@@ -179,7 +179,7 @@ async def test_a_job_that_cannot_be_done_is_given_up_and_holds_up_no_other(impor
         raise ZeroDivisionError
 
     failing = Worker({commands.IMPORT: Kind(fail, Permission.WRITE_VOLUNTEERS)}, lambda: importing.service.process.seal)
-    await failing.turn(importing.service.database)
+    await failing.turn(importing.service.process.database)
     other = await importing.begin(csv_of([row(2)]))
     await importing.work()
     assert (await state(importing, other))["status"] == "succeeded"
@@ -187,8 +187,8 @@ async def test_a_job_that_cannot_be_done_is_given_up_and_holds_up_no_other(impor
 
     for _ in range(ATTEMPTS_MAX - 1):
         await pool.execute("UPDATE job SET due_at = now() WHERE ended_at IS NULL")
-        await failing.turn(importing.service.database)
+        await failing.turn(importing.service.process.database)
 
     assert (await state(importing, broken))["status"] == "failed"
-    assert not await failing.turn(importing.service.database)
+    assert not await failing.turn(importing.service.process.database)
     assert await importing.count() == 1
