@@ -75,7 +75,7 @@ class Importing:
         """Until there is nothing to do."""
         worker = self.service.process.worker
         assert worker is not None
-        while await worker.turn(self.service.database):
+        while await worker.turn(self.service.process.database):
             pass
 
     async def done(self, content: bytes, **asked: Any) -> dict[str, Any]:
