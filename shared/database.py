@@ -440,9 +440,9 @@ class Transaction:
 
     @asynccontextmanager
     async def reaching(self, reach: Reach) -> AsyncGenerator[None]:
-        """Look further than the caller within the block, for a rule that holds across centres; write nothing there.
+        """Reach further than the caller within the block, for a rule that holds across centres.
 
-        What is read by id in it is forgotten after it.
+        What is gathered leaves later, and within the caller's own reach; what is read by id is forgotten after it.
         """
         if reach == self._reach:
             yield

@@ -28,6 +28,7 @@ from services.gateway.commands import accounts
 from services.gateway.domain.access import CredentialsRefused
 from services.gateway.settings import GatewaySettings
 from shared import clock
+from shared.access.principal import EVERYTHING
 from shared.database import Database
 from shared.errors import NotFound, Unavailable
 from shared.sealed import Seal
@@ -174,7 +175,7 @@ class Issuer:
 
     async def _account(self, claims: dict[str, Any]) -> UUID:
         name = str(claims.get("name") or claims.get("preferred_username") or claims["sub"])
-        async with self._database.transaction() as tx:
+        async with self._database.transaction(EVERYTHING) as tx:
             return await accounts.known_elsewhere(
                 tx,
                 issuer=self._issuer,

@@ -14,6 +14,7 @@ from services.volunteers.domain import ERASED
 from services.volunteers.reference import plain
 from services.volunteers.schemas import SearchVolunteers
 from services.volunteers.tables import Assignment, Centre, Declaration, HoursEntry, StatusChange, Volunteer
+from shared.access.principal import EVERYTHING
 from shared.database import Transaction
 from shared.paging import Paging
 from shared.people import folded
@@ -115,8 +116,9 @@ async def find_volunteers(
 
 
 async def kept_of_volunteer(tx: Transaction, volunteer_id: UUID) -> Mapping[str, int]:
-    """How many rows tell of a volunteer by their id alone."""
-    [row] = await tx.sql(_KEPT, volunteer_id)
+    """How many rows, of all centres, tell of a volunteer by their id alone."""
+    async with tx.reaching(EVERYTHING):
+        [row] = await tx.sql(_KEPT, volunteer_id)
     return dict(row)
 
 

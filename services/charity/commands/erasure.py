@@ -15,7 +15,7 @@ from services.charity.commands.families import announce_change, archive_family, 
 from services.charity.schemas import ArchiveFamily
 from services.charity.tables import Delivery, Donation, Member
 from shared import idempotency, journal
-from shared.access.principal import Principal
+from shared.access.principal import EVERYTHING, Principal
 from shared.clock import civil_day
 from shared.database import Transaction
 from shared.personal import ACCOUNTED, COUNTED, Erase, ErasureView, kept
@@ -50,8 +50,10 @@ async def erase_member(
     member = await tx.get(Member, member_id, lock=True)
     if member is None or member.family_id != family_id:
         raise domain.MemberNotFound
-    deliveries = await queries.deliveries_of_family(tx, family_id)
-    helped = await queries.people_of_deliveries(tx, [delivery.id for delivery in deliveries])
+    # Whichever centre has brought them something: they are to be forgotten there as well.
+    async with tx.reaching(EVERYTHING):
+        deliveries = await queries.deliveries_of_family(tx, family_id)
+        helped = await queries.people_of_deliveries(tx, [delivery.id for delivery in deliveries])
     of_them = [delivery.id for delivery in deliveries if member_id in helped.get(delivery.id, ())]
     done = member.erased_on is not None
     if form.is_confirmed(family.number) and not done:
@@ -62,11 +64,12 @@ async def erase_member(
         await tx.sql(_FORGET_FORM, family_id)
         if stays:
             await announce_change(tx, family, on=on, now=now, more=-1)
-        for delivery in deliveries:
-            if (picture := _without(delivery, member_id, seal)) is not None:
-                await tx.sql(_CHANGE_PICTURE, delivery.id, picture)
-        await tx.sql(_FORGET_NOTES, of_them)
-        await tx.sql(_FORGET_REASONS, [member_id])
+        async with tx.reaching(EVERYTHING):
+            for delivery in deliveries:
+                if (picture := _without(delivery, member_id, seal)) is not None:
+                    await tx.sql(_CHANGE_PICTURE, delivery.id, picture)
+            await tx.sql(_FORGET_NOTES, of_them)
+            await tx.sql(_FORGET_REASONS, [member_id])
         # What the family was registered with named them too.
         await idempotency.forget_answers(tx, seal, naming=[member_id, family_id])
         _note(tx, f"member/{member_id}", form, by, now)
@@ -90,7 +93,8 @@ async def erase_family(
     """
     family = await locked_family(tx, family_id)
     members = await _locked_members(tx, family_id)
-    deliveries = await queries.deliveries_of_family(tx, family_id)
+    async with tx.reaching(EVERYTHING):
+        deliveries = await queries.deliveries_of_family(tx, family_id)
     done = family.erased_on is not None
     if form.is_confirmed(family.number) and not done:
         on = max(civil_day(now), family.registered_on)
@@ -107,9 +111,10 @@ async def erase_family(
         else:
             archival = ArchiveFamily(archived_on=on)
             await archive_family(tx, family_id, archival, by=by, seal=seal, now=now, members=0)
-        await tx.sql(_FORGET_PICTURES, family_id)
         records = [family_id, *(member.id for member in members), *(delivery.id for delivery in deliveries)]
-        await tx.sql(_FORGET_REASONS, records)
+        async with tx.reaching(EVERYTHING):
+            await tx.sql(_FORGET_PICTURES, family_id)
+            await tx.sql(_FORGET_REASONS, records)
         await idempotency.forget_answers(tx, seal, naming=records)
         _note(tx, f"family/{family_id}", form, by, now)
         done = True

@@ -12,6 +12,7 @@ from services.gateway.routes.own import Agent, Asking, set_cookie
 from shared import clock
 from shared.access.doors import permits
 from shared.access.permissions import Permission
+from shared.access.principal import EVERYTHING
 from shared.database import Database
 
 router = APIRouter(include_in_schema=False, dependencies=[permits(Permission.SIGN_IN)])
@@ -37,7 +38,7 @@ async def arrive(
     """Back from the issuer: a session begins, and the page is shown."""
     account_id = await _issuer(request).arrive(code, state, request.cookies.get(COOKIE, ""))
     database: Database = request.app.state.database
-    async with database.transaction() as tx:
+    async with database.transaction(EVERYTHING) as tx:
         if not (await tx.sql(_ACTIVE, account_id))[0][0]:
             raise CredentialsRefused
         _, secret = await sessions.begin_instead(tx, account_id, agent=agent, before=asking.session_id, now=clock.now())

@@ -79,6 +79,7 @@ async def erase_volunteer(
         tx.insert(
             StatusChange(
                 volunteer_id=volunteer_id,
+                centre_id=volunteer.centre_id,
                 was=was,
                 status=domain.ERASED,
                 on=volunteer.status_on,
