@@ -1,5 +1,6 @@
 """The refused rows of a job as a sheet: the file's own columns and one more that says what is wrong with each."""
 
+import asyncio
 from collections.abc import Callable
 from typing import Literal
 from uuid import UUID
@@ -43,7 +44,7 @@ async def refused_rows(
     return rows
 
 
-def as_file(rows: list[Cells], *, format_: Format, name: str) -> Response:
+async def as_file(rows: list[Cells], *, format_: Format, name: str) -> Response:
     """A sheet to be kept, not shown.
 
     Raises:
@@ -54,7 +55,8 @@ def as_file(rows: list[Cells], *, format_: Format, name: str) -> Response:
     elif len(rows) > XLSX_ROWS_MAX:
         raise TooManyRowsForWorkbook
     else:
-        content, media_type = xlsx_file(rows, sheet=name), XLSX_TYPE
+        # A workbook of many rows takes a second or two, which others need not wait for.
+        content, media_type = await asyncio.to_thread(xlsx_file, rows, sheet=name), XLSX_TYPE
     headers = {
         "Content-Disposition": f'attachment; filename="{name}.{format_}"',
         "Cache-Control": "no-store",

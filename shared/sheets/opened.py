@@ -13,7 +13,7 @@ from shared.sheets.limits import BINARY, REFUSALS, XLSX_TYPE, Row, SheetUnreadab
 DEADLINE_S = 25.0
 """Less than the gateway waits for an answer."""
 _LINE_BYTES_MAX = 64 * 1024 * 1024
-_AT_ONCE = 2
+_AT_ONCE = 1
 
 _readers = asyncio.Semaphore(_AT_ONCE)
 

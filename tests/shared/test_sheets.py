@@ -261,7 +261,7 @@ HOSTILE: dict[str, tuple[Callable[[], bytes], type[Refusal]]] = {
 
 
 @pytest.mark.parametrize("name", HOSTILE)
-async def test_a_hostile_file_is_refused(name: str) -> None:
+async def test_t10_a_hostile_file_is_refused(name: str) -> None:
     make, refusal = HOSTILE[name]
 
     with pytest.raises(refusal):
@@ -280,7 +280,7 @@ sys.stderr.write(re.search(r"VmHWM:\\s+([0-9]+) kB", open("/proc/self/status").r
 @pytest.mark.parametrize(
     "name", ["a zip bomb", "a billion laughs", "a million rows of one cell", "a line of a million columns"]
 )
-def test_a_hostile_file_takes_little_memory(name: str, tmp_path: Path) -> None:
+def test_t10_a_hostile_file_takes_little_memory(name: str, tmp_path: Path) -> None:
     make, refusal = HOSTILE[name]
     (tmp_path / "sent").write_bytes(make())
 
@@ -311,7 +311,7 @@ async def test_a_reader_is_ended_with_whoever_waits_for_it() -> None:
 # --- what is written (T9) -------------------------------------------------------------------------------------------
 
 
-async def test_no_cell_of_a_workbook_is_a_formula_or_a_link_whatever_was_typed_into_it() -> None:
+async def test_t9_no_cell_of_a_workbook_is_a_formula_or_a_link_whatever_was_typed_into_it() -> None:
     rows = [["Аты-жөні"], *([payload] for payload in [*PAYLOADS, *NUMBERS])]
 
     content = writing.xlsx_file(rows, sheet="Volunteers")
@@ -327,7 +327,7 @@ async def test_no_cell_of_a_workbook_is_a_formula_or_a_link_whatever_was_typed_i
 
 
 @pytest.mark.parametrize("payload", PAYLOADS)
-def test_a_csv_cell_that_would_be_calculated_begins_with_an_apostrophe(payload: str) -> None:
+def test_t9_a_csv_cell_that_would_be_calculated_begins_with_an_apostrophe(payload: str) -> None:
     if payload[0] in "h{":
         assert writing.harmless(payload) == payload
     else:
@@ -335,7 +335,7 @@ def test_a_csv_cell_that_would_be_calculated_begins_with_an_apostrophe(payload: 
 
 
 @pytest.mark.parametrize("number", NUMBERS)
-def test_phones_and_negative_numbers_survive(number: str) -> None:
+def test_t9_phones_and_negative_numbers_survive(number: str) -> None:
     assert writing.harmless(number) == number
 
 

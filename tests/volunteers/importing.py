@@ -2,7 +2,7 @@
 
 import csv
 import io
-from collections.abc import Sequence
+from collections.abc import Mapping, Sequence
 from typing import Any
 
 import xlsxwriter  # pyright: ignore[reportMissingTypeStubs]
@@ -30,7 +30,12 @@ def csv_of(rows: Sequence[Sequence[str]], heading: Sequence[str] = HEADING) -> b
     return "\r\n".join(";".join(f'"{cell}"' for cell in cells) for cells in [heading, *rows]).encode()
 
 
-def xlsx_of(rows: Sequence[Sequence[Any]], heading: Sequence[str] = HEADING) -> bytes:
+def xlsx_of(
+    rows: Sequence[Sequence[Any]],
+    heading: Sequence[str] = HEADING,
+    *,
+    formulas: Mapping[tuple[int, int], str] | None = None,
+) -> bytes:
     out = io.BytesIO()
     with xlsxwriter.Workbook(
         out, {"in_memory": True, "strings_to_formulas": False, "default_date_format": "dd.mm.yyyy"}
@@ -38,6 +43,8 @@ def xlsx_of(rows: Sequence[Sequence[Any]], heading: Sequence[str] = HEADING) -> 
         sheet: Any = book.add_worksheet()  # pyright: ignore[reportUnknownMemberType]
         for number, cells in enumerate([heading, *rows]):
             sheet.write_row(number, 0, cells)
+        for (number, column), formula in (formulas or {}).items():
+            sheet.write_formula(number, column, formula)
     return out.getvalue()
 
 

@@ -222,7 +222,7 @@ async def download_refused_rows(
         language=language,
         say=lambda problem: _said(problem, language),
     )
-    return files.as_file(rows, format_=format_, name="refused-rows")
+    return await files.as_file(rows, format_=format_, name="refused-rows")
 
 
 @templates.get(
@@ -234,7 +234,7 @@ async def download_refused_rows(
 async def download_template(format_: Annotated[Format, Query(alias="format")] = "xlsx") -> Response:
     """An empty sheet with all columns that an import recognises; those that are not needed may be left out."""
     heading = [column.name(languages.spoken()) for column in COLUMNS if column.in_template]
-    return files.as_file([heading], format_=format_, name="volunteers")
+    return await files.as_file([heading], format_=format_, name="volunteers")
 
 
 _COLUMN = {column.field: column for column in COLUMNS}
