@@ -4,6 +4,7 @@ FastAPI runs what follows a dependency's `yield` once the response is on its way
 201. Here the route itself wraps the handler: answer made, idempotency record added, all committed, then sent.
 """
 
+import asyncio
 from collections.abc import Callable, Coroutine
 from typing import Annotated, Any
 
@@ -12,14 +13,19 @@ from fastapi.responses import Response
 from fastapi.routing import APIRoute
 
 from shared import clock, idempotency
-from shared.access.doors import caller, permission_of
+from shared.access.doors import caller, permission_of, require
+from shared.access.permissions import Permission
 from shared.database import TRY_AGAIN, Database, Transaction
 from shared.errors import Refusal, Unavailable
 from shared.sealed import Seal
 
 ATTEMPTS = 5
+FILES_AT_ONCE = 4
 _REQUIRED = "idempotency_required"
 _UNREMEMBERED = "answer_unremembered"
+_TAKES_FILES = "takes_files"
+
+Answering = Callable[[Request], Coroutine[Any, Any, Response]]
 
 
 class Busy(Unavailable):
@@ -29,7 +35,7 @@ class Busy(Unavailable):
 class TransactionRoute(APIRoute):
     """A route whose handler runs in a transaction of its own, which reaches what the caller has the permission for."""
 
-    def get_route_handler(self) -> Callable[[Request], Coroutine[Any, Any, Response]]:
+    def get_route_handler(self) -> Answering:
         """Raises: TypeError: the route does not say who may come in, so nobody may."""
         handle = super().get_route_handler()
         permission = permission_of(self.dependencies)
@@ -67,7 +73,22 @@ class TransactionRoute(APIRoute):
                     return response
             raise Busy
 
-        return in_a_transaction
+        takes_files = getattr(self.endpoint, _TAKES_FILES, False)
+        return _one_of_few(in_a_transaction, permission) if takes_files else in_a_transaction
+
+
+def _one_of_few(answer: Answering, permission: Permission) -> Answering:
+    places = asyncio.Semaphore(FILES_AT_ONCE)
+
+    async def answer_if_there_is_a_place(request: Request) -> Response:
+        # Before any of the file is read: who may not send one takes nobody's place.
+        require(caller(request), permission)
+        if places.locked():
+            raise Busy
+        async with places:
+            return await answer(request)
+
+    return answer_if_there_is_a_place
 
 
 async def _transaction(request: Request) -> Transaction:
@@ -94,6 +115,12 @@ def never_remembered(endpoint: Callable[..., Any]) -> Callable[..., Any]:
     For what only reads. A repeat reads again, and is written in the journal again.
     """
     setattr(endpoint, _UNREMEMBERED, True)
+    return endpoint
+
+
+def takes_files(endpoint: Callable[..., Any]) -> Callable[..., Any]:
+    """Let few of these requests in at a time: each holds a file in memory. The others are told to come again."""
+    setattr(endpoint, _TAKES_FILES, True)
     return endpoint
 
 

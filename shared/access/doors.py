@@ -46,6 +46,12 @@ async def _caller(request: Request) -> Principal:
 Caller = Annotated[Principal, Depends(_caller)]
 
 
+def require(principal: Principal, permission: Permission) -> None:
+    """Raises: SignInRequired, NotPermitted."""
+    if not principal.may(permission):
+        raise SignInRequired if principal.kind == "anyone" else NotPermitted
+
+
 class _Permits(SecurityBase):
     scheme_name = "principal"
     model = HTTPBearer(description="Each operation names the permission that it asks for.")
@@ -54,9 +60,7 @@ class _Permits(SecurityBase):
         self.permission = permission
 
     async def __call__(self, request: Request) -> None:
-        principal = caller(request)
-        if not principal.may(self.permission):
-            raise SignInRequired if principal.kind == "anyone" else NotPermitted
+        require(caller(request), self.permission)
 
 
 def permits(permission: Permission) -> Any:

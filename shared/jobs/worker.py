@@ -99,8 +99,8 @@ class Worker:
         job = Job(job_id, record["kind"], record["validate_only"], principal, record["asked"])
         [next_page] = await tx.sql(_NEXT, job_id)
         seal = self._seal()
-        page = opened_page(seal, job_id, next_page)
         try:
+            page = opened_page(seal, job_id, next_page)
             async with tx.rehearsal() if job.validate_only else tx.attempt():
                 worked = await kind.work(tx, job, page)
         except (*CONNECTION_LOST, *TRY_AGAIN):

@@ -1,17 +1,22 @@
 """Imports of volunteers: from a coordinator's sheet to registered people, and the refused rows back again."""
 
+import asyncio
 import io
 import zipfile
+from collections.abc import AsyncIterator
 from datetime import date
+from typing import Any
 
 import pytest
 
 from services.gateway.proxy import LARGER_BODIES
 from services.volunteers.reference import COLUMNS
 from shared.access.permissions import Role
-from shared.access.principal import person
+from shared.access.principal import ANYONE, person
 from shared.people import check_digit, masked_iin
+from shared.requests import FILES_AT_ONCE
 from shared.sheets.limits import BINARY, CSV_TYPE, XLSX_TYPE
+from tests.shared.conftest import until
 from tests.shared.test_sheets import HOSTILE, NUMBERS, PAYLOADS
 from tests.systems import ServiceUnderTest
 from tests.volunteers.importing import HEADING, IMPORTS, REGISTERED, Importing, cells_of, csv_of, row, xlsx_of
@@ -278,6 +283,32 @@ async def test_only_who_may_write_volunteers_may_import_them(importing: Importin
     answer = await importing.send(csv_of([row(1)]), headers=auditor)
 
     assert (answer.status_code, answer.json()["code"]) == (403, "not-permitted")
+
+
+async def test_few_files_are_taken_at_a_time_and_none_of_who_may_not_send_one(importing: Importing) -> None:
+    arrived = asyncio.Event()
+    begun: list[None] = []
+
+    async def slowly() -> AsyncIterator[bytes]:
+        begun.append(None)
+        await arrived.wait()
+        yield csv_of([row(1)])
+
+    def send(who: dict[str, str]) -> Any:
+        headers = {"Content-Type": CSV_TYPE, "Idempotency-Key": "one", **who}
+        return importing.service.client.post(IMPORTS, content=slowly(), params=importing.defaults, headers=headers)
+
+    nobody = importing.service.as_principal(ANYONE)
+    sent = [asyncio.create_task(send({"Idempotency-Key": f"{n}"})) for n in range(FILES_AT_ONCE)]
+    await until(lambda: len(begun) == FILES_AT_ONCE)
+    busy = await send({})
+    unknown = await send(nobody)
+    arrived.set()
+
+    assert (busy.status_code, busy.json()["code"], busy.headers["retry-after"]) == (503, "busy", "1")
+    assert unknown.status_code == 401
+    assert [answer.status_code for answer in await asyncio.gather(*sent)] == [202] * FILES_AT_ONCE
+    assert (await send({})).status_code == 202
 
 
 async def test_a_request_that_is_sent_again_begins_one_import(importing: Importing) -> None:

@@ -23,7 +23,7 @@ from shared.jobs.outcomes import RowOutcome, What
 from shared.languages import Language
 from shared.paging import AskedPage, Page
 from shared.problems import Problem, refusals
-from shared.requests import Sealing, Tx
+from shared.requests import Busy, Sealing, Tx, takes_files
 from shared.requests import router as _router
 from shared.sealed import Seal
 from shared.sheets.limits import (
@@ -105,10 +105,12 @@ def _view(record: Record, seal: Seal) -> ImportView:
         SheetEmpty,
         HeadingsNotRecognised,
         SheetExpected,
+        Busy,
     ),
     openapi_extra=_BODY,
     dependencies=_PERMITTED,
 )
+@takes_files
 async def import_volunteers(
     request: Request,
     response: Response,
