@@ -5,8 +5,11 @@ from collections.abc import Awaitable, Callable, Mapping
 from dataclasses import dataclass, field
 from uuid import UUID
 
+import asyncpg
+from pydantic import ValidationError
+
 from shared.access.permissions import Permission
-from shared.access.principal import Principal
+from shared.access.principal import NOTHING, Principal
 from shared.database import CONNECTION_LOST, TRY_AGAIN, Database, DatabaseUnavailable, Transaction
 from shared.jobs.job import KEEP_DAYS, Job, Page, closed_answers, opened_page
 from shared.jobs.outcomes import Kept, counted
@@ -85,8 +88,13 @@ class Worker:
         if waiting is None:
             return False
         kind = self._kinds[waiting["kind"]]
+        try:
+            principal = Principal.model_validate(waiting["principal"])
+        except ValidationError as error:
+            # Another version of this program described its maker otherwise.
+            async with database.transaction(NOTHING) as tx:
+                return await _failed(tx, waiting, error)
         # As far as its maker reaches, and no further.
-        principal = Principal.model_validate(waiting["principal"])
         async with database.transaction(principal.reach(kind.permission)) as tx:
             return await self._page(tx, kind, principal, waiting["id"])
 
@@ -106,9 +114,7 @@ class Worker:
         except (*CONNECTION_LOST, *TRY_AGAIN):
             raise
         except Exception as error:  # noqa: BLE001  # one job that cannot be done must not stop the others
-            log.error("job failed", kind=job.kind, job=str(job_id), error=type(error).__name__)
-            await tx.sql(_FAIL, job_id, _PAUSE_S, ATTEMPTS_MAX)
-            return True
+            return await _failed(tx, record, error)
         counts = counted(worked.answers)
         outcomes = {what: record["outcomes"].get(what, 0) + counts.get(what, 0) for what in counts | record["outcomes"]}
         await tx.sql(_DONE, job_id, page.number, closed_answers(seal, worked.answers, job_id, page.number))
@@ -116,6 +122,13 @@ class Worker:
             await tx.sql(_REMEMBER, job_id, worked.keys)
         await tx.sql(_ADVANCE, job_id, len(page.rows), counts.get("refused", 0), outcomes, KEEP_DAYS)
         return True
+
+
+async def _failed(tx: Transaction, record: asyncpg.Record, error: Exception) -> bool:
+    """Put a job off, and give it up after some attempts."""
+    log.error("job failed", kind=record["kind"], job=str(record["id"]), error=type(error).__name__)
+    await tx.sql(_FAIL, record["id"], _PAUSE_S, ATTEMPTS_MAX)
+    return True
 
 
 async def seen_before(tx: Transaction, job: Job, keys: list[bytes]) -> set[bytes]:

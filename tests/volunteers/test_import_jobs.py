@@ -4,6 +4,7 @@ import asyncio
 from collections.abc import AsyncIterator
 from contextlib import asynccontextmanager
 from typing import Any
+from uuid import UUID
 
 import pytest
 
@@ -15,7 +16,7 @@ from shared.jobs.job import Job, Page, forget_expired
 from shared.jobs.worker import ATTEMPTS_MAX, Kind, Worked, Worker
 from tests.shared.conftest import until
 from tests.systems import ServiceUnderTest
-from tests.volunteers.importing import IMPORTS, REGISTERED, Importing, csv_of, row
+from tests.volunteers.importing import HEADING, IMPORTS, REGISTERED, Importing, csv_of, row
 
 _WAITING = "FROM pg_stat_activity WHERE datname = current_database() AND wait_event_type = 'Lock'"
 
@@ -146,6 +147,44 @@ async def test_nobody_else_sees_an_import_and_administrators_do(importing: Impor
     assert (await importing.service.client.delete(address, headers=other)).status_code == 404
     assert (await importing.service.client.get(IMPORTS, headers=other)).json()["items"] == []
     assert await importing.count("job") == 1
+
+
+async def test_an_import_reaches_as_far_as_its_maker(importing: Importing) -> None:
+    # Given two centres, and a coordinator of one of them
+    own, other = importing.defaults["centre_id"], str((await _open_centre(importing)).json()["id"])
+    maker = importing.service.as_principal(person("person:maker", Role.COORDINATOR, centres=[UUID(own)]))
+    known = await importing.done(csv_of([row(9)]), centre_id=other)
+
+    # When their sheet has people for both
+    sheet = csv_of([[*row(1), own], [*row(2), other], [*row(9), own]], [*HEADING, "Орталық"])
+    answer = await importing.send(sheet, headers=maker)
+    await importing.work()
+
+    # Then only their own centre's are registered, and of another centre's people they hear no more than at the door
+    address = f"{answer.headers['location']}/rows"
+    rows = (await importing.service.client.get(address, headers=maker)).json()["items"]
+    assert known["outcomes"] == {"added": 1}
+    assert [one["outcome"] for one in rows] == ["added", "refused", "refused"]
+    assert rows[2]["problem"]["code"] == "already-registered"
+    assert await importing.count() == 2
+
+
+async def _open_centre(importing: Importing) -> Any:
+    form = {"kind": "volunteer_centre", "name": {"kk": "Басқа"}, "region": "KZ-71", "opened_on": "2020-01-01"}
+    return await importing.service.post("/v1/centres", form)
+
+
+async def test_a_job_of_a_maker_who_is_no_longer_understood_holds_up_no_other(importing: Importing) -> None:
+    pool = importing.service.database.pool
+    odd = await importing.begin(csv_of([row(1)]))
+    await pool.execute("UPDATE job SET principal = jsonb_build_object('id', 'person:old')")
+
+    fine = await importing.begin(csv_of([row(2)]))
+    await importing.work()
+
+    assert (await state(importing, fine))["status"] == "succeeded"
+    assert (await state(importing, odd))["status"] == "queued"
+    assert await pool.fetchval("SELECT attempts FROM job WHERE status = 'queued'") >= 1
 
 
 async def test_a_dry_run_s_keys_and_a_job_s_rows_are_gone_when_it_expires(importing: Importing) -> None:
