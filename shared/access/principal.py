@@ -30,6 +30,15 @@ class Grant(BaseModel):
             return False
         return permission in self.permissions or permission in MAY[self.role]
 
+    def opens(self, permission: Permission) -> bool:
+        """Whether a permission that it gives holds in all of its parts.
+
+        A volunteer's holds for their own records, and what a key may because anybody may, for what is public.
+        """
+        if self.role is Role.SYSTEM:
+            return permission in self.permissions
+        return self.role not in (Role.VOLUNTEER, Role.ANYONE)
+
     @property
     def parts(self) -> frozenset[Part]:
         centres: Iterable[UUID | None] = [None] if self.centres is None else self.centres
@@ -87,7 +96,7 @@ class Principal(BaseModel):
         if permission in EVERYWHERE:
             return EVERYTHING
         giving = [grant for grant in self.grants if grant.gives(permission)]
-        parts = frozenset(part for grant in giving if grant.role is not Role.VOLUNTEER for part in grant.parts)
+        parts = frozenset(part for grant in giving if grant.opens(permission) for part in grant.parts)
         itself = self.volunteer_id if any(grant.role is Role.VOLUNTEER for grant in giving) else None
         return Reach(parts=parts, volunteer_id=itself)
 
