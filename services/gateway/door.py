@@ -3,9 +3,9 @@
 from collections.abc import Awaitable, Callable
 from dataclasses import dataclass
 
-from starlette.types import ASGIApp, Receive, Scope, Send
+from starlette.types import ASGIApp, Message, Receive, Scope, Send
 
-from services.gateway.authentication import ANYBODY, Authentication, Known
+from services.gateway.authentication import ANYBODY, Authentication, CrossSite, Known
 from services.gateway.credentials import COOKIE, NO_COOKIE
 from services.gateway.domain.access import CredentialsRefused
 from services.gateway.headers import GUARDS, with_headers
@@ -30,6 +30,10 @@ class Forwarded:
     path: str
 
 
+_FOR_PEOPLE = frozenset(
+    {"", *languages.LANGUAGES, "plain", "assets", "pages", "favicon.svg", "docs", "enrolment", "sign-in"}
+)
+"""What the addresses of pages and their files begin with."""
 _ROUTES = {noun: Forwarded(f"/v1/{noun}") for noun in (*OWNERS, JOURNAL)}
 
 
@@ -78,6 +82,12 @@ class Door:
         try:
             known = await self._authentication.known(scope)
             known = self._nobody if known is ANYBODY else known
+        except (CredentialsRefused, CrossSite) as reason:
+            if _is_for_people(scope):
+                # A page says by itself that one has to sign in again, and no reader of the public one has to.
+                send = _forgetting(send) if isinstance(reason, CredentialsRefused) else send
+            else:
+                refusal = reason
         except Refusal as reason:
             refusal = reason
         # Who is refused is counted as well, by their address.
@@ -114,6 +124,24 @@ class Door:
         owner = owner_of(noun, deeper)
         assert owner is not None  # noqa: S101  # the door has asked
         await self._proxy.forward(owner, scope["state"]["principal"], scope, receive, send)
+
+
+def _is_for_people(scope: Scope) -> bool:
+    """Whether a browser shows what is answered: a page or a file of one, asked for without a key."""
+    first = scope["path"].split("/")[1]
+    return first in _FOR_PEOPLE and not any(name == b"authorization" for name, _ in scope["headers"])
+
+
+def _forgetting(send: Send) -> Send:
+    """A `send` that has the browser forget its session, or it would go on showing it for hours."""
+
+    async def sending(message: Message) -> None:
+        if message["type"] == "http.response.start":
+            # First: whoever signs in with this very answer keeps what it sets.
+            message["headers"] = [(b"set-cookie", NO_COOKIE.encode()), *message.get("headers", ())]
+        await send(message)
+
+    return sending
 
 
 async def _refuse(refusal: Refusal, visit: Visit, scope: Scope, receive: Receive, send: Send) -> None:

@@ -14,7 +14,7 @@ from starlette.exceptions import HTTPException
 from starlette.types import Receive, Scope, Send
 from yarl import URL
 
-from shared.access.principal import Principal
+from shared.access.principal import ANYONE, Principal
 from shared.access.token import Signer
 from shared.errors import Unavailable
 from shared.problems import problem_of, respond
@@ -111,6 +111,21 @@ class Proxy:
         if self._session is None:
             raise ServiceUnavailable
         return self._session
+
+    async def read(self, service: str, path: str) -> bytes:
+        """What a service answers to anyone.
+
+        Raises:
+            ServiceUnavailable
+        """
+        token = self._signer.sign(ANYONE, service)
+        try:
+            async with self.session.get(
+                self._urls[service] + path, headers={"Authorization": f"Bearer {token}"}, raise_for_status=True
+            ) as answer:
+                return await answer.read()
+        except (aiohttp.ClientError, TimeoutError) as error:
+            raise ServiceUnavailable from error
 
     async def forward(self, service: str, principal: Principal, scope: Scope, receive: Receive, send: Send) -> None:
         """Answer as the service answers; with 503 if it does not."""

@@ -1,8 +1,11 @@
-"""The plain page's words in three languages. The dashboard's own, far more of them, are in `dashboard/src/i18n`."""
+"""The words of the pages that are made here, in three languages. The dashboard's own are in `dashboard/src/i18n`."""
 
+import csv
+from collections.abc import Mapping
 from dataclasses import dataclass
+from pathlib import Path
 
-from services.gateway.formats import Language
+from shared.languages import LANGUAGES, Language
 
 
 @dataclass(frozen=True)
@@ -218,3 +221,13 @@ WORDS: dict[Language, Words] = {
         once="A family helped in several regions is counted once for the country.",
     ),
 }
+
+
+def _texts() -> dict[Language, Mapping[str, str]]:
+    with Path(__file__).with_name("texts.csv").open(encoding="utf-8", newline="") as lines:
+        rows = list(csv.DictReader(lines))
+    return {language: {row["code"]: row[language] for row in rows} for language in LANGUAGES}
+
+
+TEXTS = _texts()
+"""Of the pages with forms: by code, each in all languages (`texts.csv`)."""

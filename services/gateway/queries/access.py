@@ -38,6 +38,10 @@ _ADMINISTRATORS = """
 SELECT count(*) FROM accountgrant JOIN account ON account.id = account_id
 WHERE role = 'administrator' AND ended_at IS NULL AND status = 'active'
 """
+_USABLE = """
+SELECT i.account_id, a.name, a.login, a.id FROM invitation AS i LEFT JOIN account AS a ON a.id = i.account_id
+WHERE i.secret = $1 AND i.ended_at IS NULL AND i.ends_at > $2
+"""
 _FIRST = UUID(int=0)
 _SIGNED_IN = Grant(role=Role.ANYONE, permissions=frozenset({Permission.OWN_ACCOUNT}))
 """What everybody may who has signed in, whatever else they were given."""
@@ -102,6 +106,14 @@ async def invitations(
 ) -> list[dict[str, Any]]:
     """The links that can still be used."""
     return [opened_invitation(dict(row), seal) for row in await tx.sql(_INVITATIONS, now, after or _FIRST, fetch)]
+
+
+async def usable_link(tx: Transaction, kept: bytes, *, now: datetime, seal: Seal) -> dict[str, Any] | None:
+    """Whose link this is, if it can still be used: no account's yet, or that of somebody who sets a new password."""
+    rows = await tx.sql(_USABLE, kept, now)
+    if not rows:
+        return None
+    return {"account_id": None, "name": "", "login": ""} if rows[0]["id"] is None else _opened(rows[0], seal)
 
 
 def opened_invitation(row: Mapping[str, Any], seal: Seal) -> dict[str, Any]:

@@ -1,6 +1,6 @@
 """The gateway's own doors: figures, messages, who comes in, documents and pages. All else is forwarded (`proxy.py`)."""
 
-from services.gateway.routes import access, documents, elsewhere, figures, keys, messages, own, pages
+from services.gateway.routes import access, access_pages, documents, elsewhere, figures, keys, messages, own, pages
 from services.gateway.tables import Base
 from shared.journal import doors
 
@@ -13,6 +13,7 @@ ROUTERS = [
     access.router,
     keys.router,
     documents.router,
+    *access_pages.ROUTERS,
     pages.router,
     doors.router("gateway", Base.metadata),
 ]
