@@ -178,14 +178,20 @@ export interface Gateway {
   status: number;
   reachable: boolean;
   headers: Record<string, string>;
+  /** What it says of whoever asks. */
+  me: { kind: string; name: string | null };
   asked: string[];
 }
 
 export function aGateway(): Gateway {
-  const gateway: Gateway = { state: aState(), status: 200, reachable: true, headers: {}, asked: [] };
+  const anyone = { kind: "anyone", name: null };
+  const gateway: Gateway = { state: aState(), status: 200, reachable: true, headers: {}, me: anyone, asked: [] };
   FakeEventSource.opened = [];
   vi.stubGlobal("EventSource", FakeEventSource);
   vi.stubGlobal("fetch", (url: string): Promise<Response> => {
+    if (url === "/v1/me") {
+      return gateway.reachable ? Promise.resolve(Response.json(gateway.me)) : Promise.reject(new TypeError("Failed to fetch"));
+    }
     gateway.asked.push(url);
     if (!gateway.reachable) return Promise.reject(new TypeError("Failed to fetch"));
     if (url.startsWith("/v1/regions")) return Promise.resolve(Response.json({ items: REGIONS }));

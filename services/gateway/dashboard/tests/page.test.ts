@@ -233,6 +233,21 @@ test("rows do not change places under the pointer", async () => {
   expect(order()).toEqual(["KZ-71", "KZ-75"]);
 });
 
+test("who has not signed in is shown the way, which leads back to the same place", async () => {
+  await open("/en/?scope=KZ-75");
+
+  expect(one("a.account").textContent).toContain("Sign in");
+  expect(one("a.account").getAttribute("href")).toBe("/en/sign-in?next=%2Fen%2F%3Fscope%3DKZ-75");
+});
+
+test("who has signed in sees their name", async () => {
+  gateway.me = { kind: "person", name: "Айгүл" };
+  await open("/kk/");
+
+  expect(one("a.account").textContent).toContain("Айгүл");
+  expect(one("a.account").getAttribute("href")).toBe("/kk/account");
+});
+
 test("another language changes the words, the address and the cookie, and asks for nothing", async () => {
   await open("/kk/?from=2021-01-01&to=2021-12-31");
   const asked = gateway.asked.length;

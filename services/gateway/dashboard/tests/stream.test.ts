@@ -172,6 +172,18 @@ test.each([
   expect(FakeEventSource.opened).toHaveLength(0);
 });
 
+test("a session that is over is no reason to stop: the next try is anyone's", async () => {
+  gateway.status = 401;
+  await stream.open("scope=kz");
+
+  gateway.status = 200;
+  await wait(2000);
+  FakeEventSource.last.accept();
+
+  expect(refusals).toEqual([]);
+  expect(connections.at(-1)).toBe("live");
+});
+
 test("nothing arrives at first: loading, then reconnecting, then stale", async () => {
   gateway.reachable = false;
 

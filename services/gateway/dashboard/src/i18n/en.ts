@@ -10,6 +10,8 @@ export const en: Translated<typeof kk, TwoForms> = {
     skip: "Skip to the main part",
     plainPage: "Plain page: the figures as a table",
     language: "Language",
+    signIn: "Sign in",
+    account: "My account",
   },
   figures: {
     volunteers_registered: "Registered volunteers",

@@ -7,6 +7,8 @@ export const kk = {
     skip: "Негізгі бөлікке өту",
     plainPage: "Қарапайым бет: көрсеткіштер кесте түрінде",
     language: "Тіл",
+    signIn: "Кіру",
+    account: "Есептік жазбам",
   },
   figures: {
     volunteers_registered: "Тіркелген еріктілер",

@@ -10,6 +10,8 @@ export const ru: Translated<typeof kk, RussianForms> = {
     skip: "Перейти к основной части",
     plainPage: "Простая страница: показатели в виде таблицы",
     language: "Язык",
+    signIn: "Войти",
+    account: "Моя учётная запись",
   },
   figures: {
     volunteers_registered: "Зарегистрированные волонтёры",

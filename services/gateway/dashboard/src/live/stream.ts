@@ -26,9 +26,9 @@ export const NATIVE_RETRY_MS = 15_000;
 const FIRST_DELAY_MS = 1_000;
 const LONGEST_DELAY_MS = 30_000;
 
+// Not 401: that is a session that is over. The browser has just been told to forget it, and the next try is anyone's.
 const REFUSALS: Record<number, Refused> = {
   400: "wrongPeriod",
-  401: "forbidden",
   403: "forbidden",
   404: "missing",
   422: "wrongPeriod",
