@@ -13,7 +13,7 @@ from fastapi.responses import HTMLResponse
 
 from services.gateway import formats
 from services.gateway.formats import UNKNOWN
-from services.gateway.words import WORDS, Words
+from services.gateway.words import TEXTS, WORDS, Words
 from shared.languages import LANGUAGES, Language
 from shared.regions import REGIONS
 
@@ -52,6 +52,8 @@ class Urls:
         self._still = still
         self.here = f"/plain/{language}/"
         self.dashboard = f"/{language}/{self._query(still=False)}"
+        self.account = f"/{language}/account"
+        self.sign_in = f"/{language}/sign-in?" + urlencode({"next": self.here + self._query(still=still)})
         self.languages = {other: f"/plain/{other}/{self._query(still=still)}" for other in LANGUAGES}
         self.otherwise = self.here + self._query(still=not still)
         """The same page, standing still where this one reloads, and the other way round."""
@@ -70,10 +72,12 @@ def page(state: bytes, language: str, request: Request) -> HTMLResponse:
     # The route lets no other word through.
     known = cast("Language", language)
     still = "still" in request.query_params
-    return HTMLResponse(render(orjson.loads(state), known, still=still), headers={"Cache-Control": "no-cache"})
+    signed_in = request.state.known.account_id is not None
+    html = render(orjson.loads(state), known, still=still, signed_in=signed_in)
+    return HTMLResponse(html, headers={"Cache-Control": "no-cache"})
 
 
-def render(state: Mapping[str, Any], language: Language, *, still: bool = False) -> str:
+def render(state: Mapping[str, Any], language: Language, *, still: bool = False, signed_in: bool = False) -> str:
     """The HTML of a state, the same document that `/v1/dashboard` answers with; `still` does not reload itself."""
     words = WORDS[language]
 
@@ -100,6 +104,8 @@ def render(state: Mapping[str, Any], language: Language, *, still: bool = False)
         words=words,
         urls=Urls(state, language, still=still),
         still=still,
+        signed_in=signed_in,
+        texts=TEXTS[language],
         language_names={known: WORDS[known].language_name for known in LANGUAGES},
         place=named(scope["name"]),
         period=period_words(language, words, state["period"]),
