@@ -134,7 +134,8 @@ async def test_requests_that_lock_each_other_out_are_all_done_in_the_end(
     )
 
     assert [answer.status_code for answer in answers] == [200, 200]
-    assert attempts == 3
+    # On a busy machine both may lose once.
+    assert attempts >= 3
     assert [row[0] for row in await kites.database.pool.fetch("SELECT version FROM kite")] == [3, 3]
 
 
