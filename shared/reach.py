@@ -122,7 +122,7 @@ FUNCTIONS = {
     "whole_centres()": (
         "uuid[]",
         "SELECT array_agg(split_part(part, '/', 1)::uuid)"
-        f" FROM unnest({_PARTS}) AS part WHERE part LIKE '%/*' AND part <> '*/*'",
+        f" FROM unnest({_PARTS}) AS part WHERE split_part(part, '/', 2) = '*' AND part <> '*/*'",
     ),
     "reaches(centre uuid, direction text)": (
         "boolean",

@@ -2,15 +2,19 @@
 
 from collections.abc import Iterable
 from functools import cached_property
-from typing import Literal
+from typing import Annotated, Literal
 from uuid import UUID
 
-from pydantic import BaseModel, ConfigDict
+from pydantic import BaseModel, ConfigDict, Field
 
 from shared.access.permissions import EVERYWHERE, MAY, NOT_FOR_SOME_DIRECTIONS, Permission, Role
 
 Part = tuple[UUID | None, str | None]
 """A centre and one of its directions; None is all of them."""
+
+
+# None that could be taken for two, or for all of them, in the settings of `Reach`.
+Direction = Annotated[str, Field(pattern=r"^[a-z0-9_-]+$")]
 
 
 class Grant(BaseModel):
@@ -21,7 +25,7 @@ class Grant(BaseModel):
     role: Role
     centres: frozenset[UUID] | None = frozenset()
     """None is the whole republic."""
-    directions: frozenset[str] | None = None
+    directions: frozenset[Direction] | None = None
     """None is all of them."""
     permissions: frozenset[Permission] = frozenset()
 
