@@ -13,7 +13,7 @@ from base64 import b64encode
 from collections.abc import Mapping
 from pathlib import Path
 
-from deploy.local.installation import SERVICES
+from deploy.local.installation import SERVICES, owner_of
 from shared.access import keys
 
 _USAGE = "usage: python -m deploy.credentials compose|kubernetes"
@@ -27,21 +27,25 @@ def password() -> str:
 
 def compose() -> str:
     """The lines of an `.env` that answer all that `docker-compose.yml` asks for."""
-    names = ("POSTGRES", *(service.upper() for service in SERVICES), "NATS")
+    roles = (role for service in SERVICES for role in (service, owner_of(service)))
+    names = ("POSTGRES", *(role.upper() for role in roles), "NATS")
     return "".join(f"ASAR_{name}_PASSWORD={password()}\n" for name in names)
 
 
 def kubernetes(*, postgres: str = "postgres", nats: str = "nats") -> str:
     """A list of the Secrets that the manifests in `deploy/k8s` refer to, for servers at the given hosts."""
-    passwords = {service: password() for service in SERVICES}
+    passwords = {role: password() for service in SERVICES for role in (service, owner_of(service))}
     nats_password = password()
     made = {
         "postgres": {"password": password(), **passwords},
         "nats": {"password": nats_password, "url": f"nats://asar:{nats_password}@{nats}:4222"},
         **_keys(),
     }
-    for service, word in passwords.items():
-        made[f"{service}-database"] = {"url": f"postgresql://{service}:{word}@{postgres}:5432/{service}"}
+    for service in SERVICES:
+        made[f"{service}-database"] = {
+            name: f"postgresql://{role}:{passwords[role]}@{postgres}:5432/{service}"
+            for name, role in (("url", service), ("owner_url", owner_of(service)))
+        }
     items = [_secret(name, content) for name, content in made.items()]
     return json.dumps({"apiVersion": "v1", "kind": "List", "items": items}, indent=1) + "\n"
 

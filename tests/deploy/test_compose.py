@@ -7,7 +7,7 @@ from typing import Any
 import pytest
 
 from deploy import credentials
-from deploy.local.installation import CODE, SERVICES
+from deploy.local.installation import CODE, SERVICES, owner_of
 from shared.server import GRACE_S
 from tests.deploy import composition
 from tests.deploy.programs import beside_python, run
@@ -130,6 +130,15 @@ def test_each_service_knows_its_own_database_alone() -> None:
             url = composition.environment(container, made)["ASAR_DATABASE_URL"]
             password = made[f"ASAR_{service.upper()}_PASSWORD"]
             assert url == f"postgresql://{service}:{password}@postgres/{service}"
+
+
+def test_only_migrations_connect_as_the_owner() -> None:
+    made = given()
+    for service in SERVICES:
+        owner = owner_of(service)
+        url = composition.environment(f"migrate-{service}", made)["ASAR_OWNER_DATABASE_URL"]
+        assert url == f"postgresql://{owner}:{made[f'ASAR_{owner.upper()}_PASSWORD']}@postgres/{service}"
+        assert "OWNER" not in "".join(composition.environment(service, made))
 
 
 def test_no_environment_reaches_the_image_or_the_repository() -> None:

@@ -8,7 +8,7 @@ from pathlib import Path
 import pytest
 
 from deploy import credentials
-from deploy.local.installation import SERVICES
+from deploy.local.installation import SERVICES, owner_of
 from shared.access.principal import system
 from shared.access.token import Signer, Verifier
 from shared.paging import Cursors
@@ -37,9 +37,10 @@ def test_an_address_has_the_password_of_its_server() -> None:
     made = secrets()
 
     for service in SERVICES:
-        word = made["postgres"][service].decode()
-        url = f"postgresql://{service}:{word}@postgres:5432/{service}"
-        assert made[f"{service}-database"] == {"url": url.encode()}
+        assert made[f"{service}-database"] == {
+            name: b"postgresql://%s:%s@postgres:5432/%s" % (role.encode(), made["postgres"][role], service.encode())
+            for name, role in (("url", service), ("owner_url", owner_of(service)))
+        }
     assert made["nats"]["url"] == b"nats://asar:" + made["nats"]["password"] + b"@nats:4222"
 
 

@@ -181,7 +181,11 @@ def test_no_secret_is_written_down(cluster: Cluster) -> None:
     assert cluster.all("Secret") == []
     for pod in cluster.pods:
         for entry in pod.container.get("env", []):
-            if "PASSWORD" in entry["name"] or entry["name"] in {"ASAR_DATABASE_URL", "ASAR_NATS_URL"}:
+            if "PASSWORD" in entry["name"] or entry["name"] in {
+                "ASAR_DATABASE_URL",
+                "ASAR_OWNER_DATABASE_URL",
+                "ASAR_NATS_URL",
+            }:
                 assert "secretKeyRef" in entry.get("valueFrom", {}), f"{pod.owner} {entry['name']}"
     for config in cluster.all("ConfigMap"):
         assert not [text for text in config["data"].values() if "@" in text], config["metadata"]["name"]
@@ -216,6 +220,14 @@ def test_each_service_knows_its_own_database_alone(cluster: Cluster) -> None:
         [entry] = [e for e in pod.container["env"] if e["name"] == "ASAR_DATABASE_URL"]
         service = pod.name.rsplit("-", 1)[0]
         assert entry["valueFrom"]["secretKeyRef"] == {"name": f"{service}-database", "key": "url"}
+
+
+def test_only_migrations_connect_as_the_owner(cluster: Cluster) -> None:
+    for pod in ours(cluster, "api", "worker", "migrate"):
+        service, part = pod.name.rsplit("-", 1)
+        owner = [e for e in pod.container["env"] if e["name"] == "ASAR_OWNER_DATABASE_URL"]
+        references = [entry["valueFrom"]["secretKeyRef"] for entry in owner]
+        assert references == [{"name": f"{service}-database", "key": "owner_url"}] * (part == "migrate"), pod.owner
 
 
 # --- the network --------------------------------------------------------------------------------------------------

@@ -39,7 +39,9 @@ def described(service: str) -> Iterator[tuple[str, dict[str, str]]]:
 @pytest.mark.parametrize("service", SERVICES)
 def test_each_setting_is_named_and_no_other(service: str) -> None:
     for where, variables in described(service):
-        assert {name for name in variables if name.startswith(PREFIX)} == names(service), where
+        # Migrations alone are told who owns the tables.
+        untold = set[str]() if "migrate" in where else {"ASAR_OWNER_DATABASE_URL"}
+        assert {name for name in variables if name.startswith(PREFIX)} == names(service) - untold, where
 
 
 @pytest.mark.parametrize("service", SERVICES)

@@ -14,7 +14,7 @@ import nats
 import pytest
 
 from deploy.local import loopback, ports
-from deploy.local.installation import CODE, SERVICES
+from deploy.local.installation import CODE, SERVICES, owner_of
 from deploy.local.postgres import EmbeddedPostgres
 from tests.deploy.programs import beside_python, run
 
@@ -99,15 +99,24 @@ def psql(server: EmbeddedPostgres, file: Path, passwords: dict[str, str]) -> "su
 
 
 async def test_each_service_gets_a_database_that_nobody_else_may_enter(empty_postgres: EmbeddedPostgres) -> None:
-    passwords = {f"{service.upper()}_PASSWORD": f'{service}\'s "own"' for service in SERVICES}
+    roles = [role for service in SERVICES for role in (service, owner_of(service))]
+    passwords = {f"{role.upper()}_PASSWORD": f'{role}\'s "own"' for role in roles}
 
     done = psql(empty_postgres, COMPOSE / "databases.sql", passwords)
 
     assert done.returncode == 0, done.stderr
     for service in SERVICES:
-        word = passwords[f"{service.upper()}_PASSWORD"]
-        connection = await asyncpg.connect(empty_postgres.url(service, user=service, password=word))
+        owner = owner_of(service)
+        word, owners = passwords[f"{service.upper()}_PASSWORD"], passwords[f"{owner.upper()}_PASSWORD"]
+        connection = await asyncpg.connect(empty_postgres.url(service, user=owner, password=owners))
         await connection.execute("CREATE TABLE own (id int)")
+        await connection.close()
+        connection = await asyncpg.connect(empty_postgres.url(service, user=service, password=word))
+        for statement in ("SELECT * FROM own", "CREATE TABLE mine (id int)"):
+            with pytest.raises(asyncpg.InsufficientPrivilegeError):
+                await connection.execute(statement)
+        may_make_schemas = await connection.fetchval("SELECT has_database_privilege($1, 'CREATE')", service)
+        assert may_make_schemas == (service == "gateway")
         locale = await connection.fetchrow(
             "SELECT datlocprovider, datlocale FROM pg_database WHERE datname = current_database()"
         )
