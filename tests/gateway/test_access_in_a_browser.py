@@ -22,6 +22,10 @@ AXE = Path(services.gateway.__file__).parent / "dashboard" / "node_modules" / "a
 GRAVE = ("serious", "critical")
 # The browser's own note of a form that was refused; all else that it says is a fault.
 _REFUSED = re.compile(r"Failed to load resource: the server responded with a status of (401|403|409|422|429) ")
+_BOXES = """
+[...document.querySelectorAll("header.bar .inside > *")].map(part => part.getBoundingClientRect())
+  .map(box => [box.left, box.top, box.right - 1, box.bottom - 1])
+"""
 
 pytestmark = pytest.mark.browser
 
@@ -154,6 +158,21 @@ async def test_the_dashboard_shows_the_way_in_and_then_who_one_is(page: Page, ga
     await expect(page).to_have_url(f"{gateway.url}/en/?scope=KZ-75")
     await page.get_by_role("link", name=re.compile("Aigul|My account")).click()
     await expect(page).to_have_url(f"{gateway.url}/en/account")
+
+
+@pytest.mark.parametrize("width", [320, 400, 640, 1140, 1280])
+async def test_nothing_in_the_dashboard_s_bar_lies_on_something_else(page: Page, width: int) -> None:
+    await page.set_viewport_size({"width": width, "height": 640})
+    await page.goto("/ru/")
+    await expect(page.get_by_role("link", name="Войти")).to_be_visible()
+
+    boxes: list[list[float]] = await page.evaluate(_BOXES)
+
+    for one, (left, top, right, bottom) in enumerate(boxes):
+        assert right <= width
+        for other in boxes[one + 1 :]:
+            beside = left >= other[2] or other[0] >= right or top >= other[3] or other[1] >= bottom
+            assert beside, (boxes[one], other)
 
 
 @pytest.mark.parametrize(("scheme", "language"), [("light", "kk"), ("dark", "ru")])
