@@ -12,12 +12,13 @@ import aiohttp
 from bench.measure import Result, in_turn
 from bench.servers import Servers
 from deploy.local.postgres import program
+from shared.ids import new_id
 
 REQUESTS = 1500
 CLIENTS = 64
 PGBENCH_S = 5
 
-# The rows of one registration: volunteer, consent, status change, message.
+# The rows of one registration: volunteer, consent, status change, stored answer, message.
 _SCRIPT = """
 WITH given AS (SELECT gen_random_uuid() AS id, nextval('volunteer_number') AS number),
 v AS (INSERT INTO volunteer (id, version, number, status, full_name, sort_key, name_folded, language, born_on,
@@ -29,7 +30,10 @@ v AS (INSERT INTO volunteer (id, version, number, status, full_name, sort_key, n
 c AS (INSERT INTO consent (id, volunteer_id, text_version, given_on, how, by, recorded_by, recorded_at)
       SELECT gen_random_uuid(), id, '2021-1', current_date, 'paper', 'self', 'person:bench', now() FROM given),
 s AS (INSERT INTO statuschange (id, volunteer_id, status, "on", changed_by, changed_at)
-      SELECT gen_random_uuid(), id, 'applied', current_date, 'person:bench', now() FROM given)
+      SELECT gen_random_uuid(), id, 'applied', current_date, 'person:bench', now() FROM given),
+i AS (INSERT INTO idempotency (principal, operation, key, fingerprint, status, location, body, answered_at)
+      SELECT 'person:bench', '/v1/volunteers', id::text, sha256(id::text::bytea), 201, '/v1/volunteers/' || id,
+        repeat('x', 700)::bytea, now() FROM given)
 INSERT INTO outbox (message_id, type, aggregate, version, lane, subject, body, recorded_at)
 SELECT gen_random_uuid(), 'volunteers.volunteer.registered.v1', 'bench/' || id, 1, 0, 'bench', repeat('x', 600), now()
 FROM given;
@@ -85,7 +89,7 @@ async def _post_all(session: aiohttp.ClientSession, forms: Any) -> None:
 
 
 async def _post(session: aiohttp.ClientSession, path: str, form: dict[str, Any]) -> str:
-    async with session.post(path, json=form) as answer:
+    async with session.post(path, json=form, headers={"Idempotency-Key": str(new_id())}) as answer:
         body = await answer.json()
         if answer.status != 201:  # noqa: PLR2004  # Created
             raise RuntimeError(f"{path} answered {answer.status}: {body}")

@@ -4,8 +4,8 @@ All rows are gathered and sent as one statement. Only if the database then refus
 batch without conflicts costs no more than one row's round trips, and a bad row some two times log2(n) more.
 """
 
-from collections.abc import Awaitable, Callable, Sequence
-from typing import Annotated, Any, Generic, NamedTuple, TypeVar
+from collections.abc import Awaitable, Callable, Iterable, Sequence
+from typing import Annotated, Any, Generic, Literal, NamedTuple, TypeVar
 from uuid import UUID
 
 from fastapi import Response
@@ -14,7 +14,7 @@ from pydantic import BaseModel, Field, ValidationError
 from shared.database import Transaction
 from shared.errors import Refusal
 from shared.forms import Form
-from shared.problems import Problem, in_a_language, problem_of, validation_problem
+from shared.problems import FieldError, Problem, RowsRefused, in_a_language, problem_of, validation_problem
 
 ROWS_MAX = 500
 
@@ -25,6 +25,9 @@ class Batch(Form, Generic[Item]):
     """Rows to be handled one by one. Each is validated by itself, so the list takes any object."""
 
     items: Annotated[list[dict[str, Any]], Field(min_length=1, max_length=ROWS_MAX)]
+    mode: Literal["each", "atomic"] = Field(
+        "each", description="`each`: a bad row never blocks a good one. `atomic`: all rows or none (422)."
+    )
 
 
 class Repeated(NamedTuple):
@@ -73,6 +76,9 @@ async def run(
     """Handle each row by `command`, which returns the id it made or changed.
 
     `prepare` gets the valid rows first, to read (and lock) in one query what the commands will ask for.
+
+    Raises:
+        RowsRefused: all or none was asked for, and a row is refused.
     """
     answers: dict[int, RowAnswer] = {}
     rows: list[tuple[int, Item]] = []
@@ -87,6 +93,8 @@ async def run(
         answers[index].client_ref = reference if _is_writable(reference) else None
     for index, outcome in (await handle(tx, rows, command, prepare=prepare)).items():
         _tell(answers[index], outcome)
+    if batch.mode == "atomic":
+        _require_all(answers.values())
     done = sum(1 for answer in answers.values() if answer.problem is None)
     answer = BatchAnswer(
         items=[answers[index] for index in range(len(batch.items))],
@@ -126,6 +134,16 @@ async def handle(
             # Each has another outcome than in the attempt that the database refused.
             outcomes |= await handle(tx, half, command, prepare=prepare)
     return outcomes
+
+
+def _require_all(answers: Iterable[RowAnswer]) -> None:
+    errors: list[FieldError] = []
+    for answer in answers:
+        if answer.problem is not None:
+            row = FieldError(pointer=f"#/items/{answer.index}", code=answer.problem.code, message=answer.problem.title)
+            errors += answer.problem.errors or [row]
+    if errors:
+        raise RowsRefused(errors)
 
 
 def _is_writable(reference: Any) -> bool:

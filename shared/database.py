@@ -28,7 +28,8 @@ from sqlmodel import SQLModel
 
 from shared.access.principal import NOTHING, Reach
 from shared.contracts.envelope import DomainEvent, envelop
-from shared.errors import AlreadyExists, OutOfReach, Refusal, Stale, Unavailable
+from shared.errors import AlreadyExists, OutOfReach, PreconditionFailed, Refusal, Stale, Unavailable
+from shared.preconditions import Expected
 from shared.reach import scope_of
 from shared.refused_as import REFUSED_AS
 from shared.rows import restored
@@ -57,6 +58,9 @@ class _Rehearsed(Exception):
 NUMBERS_AT_ONCE = 100
 """The increment of a number sequence: a process takes so many at once and hands them out itself."""
 
+LOCK_TIMEOUT = "2s"
+"""How long a transaction waits for another one to end before it begins anew."""
+
 ACQUIRE_TIMEOUT_S = 10.0
 """How long a request waits for a free connection before it is told to come again."""
 
@@ -78,7 +82,7 @@ CONNECTION_LOST = (
 REFUSED = (asyncpg.IntegrityConstraintViolationError, asyncpg.InsufficientPrivilegeError)
 """What means that a row may not be as it is: a constraint says so, or the policies of who reaches it."""
 
-TRY_AGAIN = (asyncpg.DeadlockDetectedError, asyncpg.SerializationError)
+TRY_AGAIN = (asyncpg.DeadlockDetectedError, asyncpg.SerializationError, asyncpg.LockNotAvailableError)
 """What means "two transactions stood in each other's way": the loser is simply run again."""
 
 
@@ -107,7 +111,7 @@ class Database:
         """Called after a commit that announced something: wakes the relay. Losing a call costs one polling interval."""
 
     async def open(self) -> None:
-        settings = {"application_name": "asar"}
+        settings = {"application_name": "asar", "lock_timeout": LOCK_TIMEOUT}
         if self._schema is not None:
             settings["search_path"] = self._schema
         self._pool = await asyncpg.create_pool(
@@ -289,6 +293,8 @@ class Transaction:
         self._absent: set[tuple[type[SQLModel], UUID]] = set()
         self._settling: dict[Callable[[], Gathering], Any] = {}
         self._rehearsed_numbers: Iterator[int] | None = None
+        self.expected: Expected | None = None
+        """The record and versions on which the request insists; seen to whenever that record is read."""
         self.announced = False
         self.wrote = False
 
@@ -376,10 +382,14 @@ class Transaction:
         return await (await self._looking()).fetch(text, *arguments)
 
     async def get(self, table_class: type[Row], identity: UUID, *, lock: bool = False) -> Row | None:
-        """The row with this id, or None. `lock` keeps others from changing it until the end of the transaction."""
+        """The row with this id, or None. `lock` keeps others from changing it until the end of the transaction.
+
+        Raises:
+            PreconditionFailed: it is not of the version that is `expected`.
+        """
         key = (table_class, identity)
         if key in (self._locked if lock else self._loaded):
-            return cast(Row, self._loaded[key])
+            return cast(Row, self._as_expected(self._loaded[key]))
         if key in self._absent:
             return None
         return (await self.load(table_class, [identity], lock=lock)).get(identity)
@@ -399,8 +409,17 @@ class Transaction:
             self._absent.update({(table_class, i) for i in missing} - found_now)
             if lock:
                 self._locked.update(found_now)
-        found = {i: self._loaded.get((table_class, i)) for i in wanted}
+        found = {i: self._as_expected(self._loaded.get((table_class, i))) for i in wanted}
         return {i: row for i, row in found.items() if isinstance(row, table_class)}
+
+    def _as_expected(self, row: SQLModel | None) -> SQLModel | None:
+        values: Mapping[str, Any] = {} if row is None else row.__dict__
+        if self.expected is not None and values.get("id") == self.expected.id and "version" in values:
+            if values["version"] not in self.expected.versions:
+                raise PreconditionFailed
+            # Once is enough: what this transaction changes has another version then.
+            self.expected = None
+        return row
 
     async def get_both(
         self, one: tuple[type[Row], UUID], other: tuple[type[Row2], UUID]

@@ -7,7 +7,7 @@ and Arabic-Indic digits for digits. These types do not.
 import re
 import unicodedata
 from datetime import UTC, date, datetime, timedelta
-from typing import Annotated, Any
+from typing import Annotated, Any, ClassVar
 from uuid import UUID
 
 from pydantic import (
@@ -43,6 +43,9 @@ class View(BaseModel):
     """What a caller is shown."""
 
     model_config = ConfigDict(from_attributes=True)
+
+    version_tells_all: ClassVar[bool] = True
+    """Whether two views of one `version` are the same. If not, a caller who has one is still sent the other."""
 
 
 def _clean(text: str) -> str:

@@ -9,20 +9,23 @@ import re
 from collections.abc import Collection
 from dataclasses import dataclass
 from datetime import datetime
+from urllib.parse import urlencode
 from uuid import UUID
 
+import asyncpg
 from fastapi import Request
 from fastapi.responses import Response
 
 from shared.access.principal import NOTHING
 from shared.database import Database, Transaction
-from shared.errors import Malformed, RuleBroken
+from shared.errors import Conflict, Malformed, RuleBroken
 from shared.sealed import Seal
 
 HEADER = "idempotency-key"
 REPLAYED = {"Idempotency-Replayed": "true"}
 KEEP_DAYS = 3
 _PLACE = "idempotency.body"
+_PRIMARY_KEY = "idempotency_pkey"
 # The draft's structured string `"abc"` and the bare abc are the same key.
 _KEY = re.compile(r'(?P<quote>"?)(?P<key>[!-~]{1,255})(?P=quote)')
 _STORED = (
@@ -46,6 +49,12 @@ class IdempotencyKeyUnusable(Malformed):
 
 class IdempotencyKeyMismatch(RuleBroken):
     """This Idempotency-Key was used before with another request."""
+
+
+class IdempotencyInProgress(Conflict):
+    """A request with this Idempotency-Key is being handled at this moment; ask again in a second."""
+
+    retry_after_s = 1
 
 
 @dataclass(frozen=True)
@@ -76,6 +85,11 @@ class Attempt:
                 "answered_at": at,
             },
         )
+
+    def is_behind(self, error: Exception) -> bool:
+        """Whether this was waiting for another request with the same key."""
+        where = error.as_dict().get("context") if isinstance(error, asyncpg.LockNotAvailableError) else None
+        return f'"{_PRIMARY_KEY}"' in str(where)
 
     async def answer(self, database: Database, seal: Seal) -> Response | None:
         """The answer that this key was given before, if any.
@@ -127,6 +141,7 @@ async def attempt_of(request: Request, *, principal: str, operation: str, requir
     written = _KEY.fullmatch(key)
     if written is None:
         raise IdempotencyKeyUnusable
-    digest = hashlib.sha256(f"{request.method} {request.url.path}?{request.url.query}\n".encode())
+    query = urlencode(sorted(request.query_params.multi_items()))
+    digest = hashlib.sha256(f"{request.method} {request.url.path}?{query}\n".encode())
     digest.update(await request.body())
     return Attempt(principal, operation, written["key"], digest.digest())

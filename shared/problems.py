@@ -105,6 +105,14 @@ class Problem(BaseModel):
     )
 
 
+class RowsRefused(RuleBroken):
+    """Some rows are refused, so none of them was done."""
+
+    def __init__(self, errors: Sequence[FieldError]) -> None:
+        super().__init__()
+        self.errors = list(errors[:ERRORS_MAX])
+
+
 def status_of(kind: type[Refusal]) -> int:
     return next(number for base, number in STATUS.items() if issubclass(kind, base))
 
@@ -113,7 +121,7 @@ def problem_of(refusal: Refusal) -> Problem:
     """The document for a refusal, in the caller's language; also used for the rows of a batch."""
     language = languages.spoken()
     title = words.title(type(refusal), language)
-    errors = None
+    errors = refusal.errors if isinstance(refusal, RowsRefused) else None
     if refusal.pointer is not None:
         errors = [FieldError(pointer=f"#{refusal.pointer}", code=refusal.code(), message=title)]
     return Problem(
@@ -129,7 +137,8 @@ def problem_of(refusal: Refusal) -> Problem:
 
 def headers_of(refusal: Refusal) -> dict[str, str]:
     """The headers that go with a refusal's document."""
-    return {"Retry-After": str(refusal.retry_after_s)} if isinstance(refusal, TooMany) else {}
+    again_s: int | None = getattr(refusal, "retry_after_s", None)
+    return {} if again_s is None else {"Retry-After": str(again_s)}
 
 
 def validation_problem(errors: Sequence[Any], *, prefix: str = "") -> Problem:

@@ -12,72 +12,79 @@ from fastapi import APIRouter, Depends, Request
 from fastapi.responses import Response
 from fastapi.routing import APIRoute
 
-from shared import clock, idempotency
+from shared import clock
 from shared.access.doors import caller, permission_of, require
 from shared.access.permissions import Permission
+from shared.access.principal import Reach
+from shared.conventions import SAYS, Asked, Conventions, needs_idempotency_key, never_remembered
 from shared.database import TRY_AGAIN, Database, Transaction
-from shared.errors import Refusal, Unavailable
+from shared.errors import PreconditionFailed, Refusal, Stale, Unavailable
+from shared.idempotency import IdempotencyInProgress
 from shared.sealed import Seal
+
+__all__ = ["Sealing", "StrictRoute", "TransactionRoute", "Tx", "needs_idempotency_key", "never_remembered", "router", "takes_files"]
 
 ATTEMPTS = 5
 FILES_AT_ONCE = 4
-_REQUIRED = "idempotency_required"
-_UNREMEMBERED = "answer_unremembered"
 _TAKES_FILES = "takes_files"
+_CREATED, _OK, _REFUSED_FROM = 201, 200, 400
 
-Answering = Callable[[Request], Coroutine[Any, Any, Response]]
+Handler = Callable[[Request], Coroutine[Any, Any, Response]]
 
 
 class Busy(Unavailable):
     """Too many requests want the same thing at this moment; try again."""
 
 
+class StrictRoute(APIRoute):
+    """A route without a transaction, which knows what it may be asked."""
+
+    def get_route_handler(self) -> Handler:
+        handle = super().get_route_handler()
+        conventions = Conventions(self)
+
+        async def strictly(request: Request) -> Response:
+            conventions.refuse_unknown(request)
+            return await handle(request)
+
+        return strictly
+
+
 class TransactionRoute(APIRoute):
     """A route whose handler runs in a transaction of its own, which reaches what the caller has the permission for."""
 
-    def get_route_handler(self) -> Answering:
+    def get_route_handler(self) -> Handler:
         """Raises: TypeError: the route does not say who may come in, so nobody may."""
         handle = super().get_route_handler()
         permission = permission_of(self.dependencies)
         if permission is None:
             raise TypeError(f"{self.path} declares no permission")
-        required = getattr(self.endpoint, _REQUIRED, False)
-        writes = bool((self.methods or set()) - {"GET", "HEAD"}) and not getattr(self.endpoint, _UNREMEMBERED, False)
-        operation = self.path
+        conventions = Conventions(self)
 
         async def in_a_transaction(request: Request) -> Response:
-            database: Database = request.app.state.database
             principal = caller(request)
-            attempt = None
-            if writes:
-                attempt = await idempotency.attempt_of(
-                    request, principal=principal.id, operation=operation, required=required
-                )
+            # Before anything else that a stranger could be told.
+            require(principal, permission)
+            asked = await conventions.asked(request, principal)
             for _ in range(ATTEMPTS):
                 try:
-                    async with database.transaction(principal.reach(permission)) as tx:
-                        request.state.transaction = tx
-                        response = await handle(request)
-                        if attempt is not None:
-                            attempt.remember(tx, request.app.state.seal, response, at=clock.now())
-                except TRY_AGAIN:
+                    response = await _once(request, handle, asked, principal.reach(permission))
+                except TRY_AGAIN as error:
                     # Another transaction stood in the way and went first. Nothing has happened yet: once more.
-                    continue
-                except Refusal:
-                    # A repeat is refused by what its first time left behind: then the first answer is the answer.
-                    answered = attempt and await attempt.answer(database, request.app.state.seal)
-                    if answered:
-                        return answered
-                    raise
+                    if asked.attempt is not None and asked.attempt.is_behind(error):
+                        raise IdempotencyInProgress from error
+                except Refusal as refusal:
+                    response = await _instead(request, asked, refusal)
+                    return conventions.dressed(request, response)
                 else:
-                    return response
+                    return response if asked.rehearsed else conventions.dressed(request, response)
             raise Busy
 
         takes_files = getattr(self.endpoint, _TAKES_FILES, False)
         return _one_of_few(in_a_transaction, permission) if takes_files else in_a_transaction
 
 
-def _one_of_few(answer: Answering, permission: Permission) -> Answering:
+def _one_of_few(answer: Handler, permission: Permission) -> Handler:
     places = asyncio.Semaphore(FILES_AT_ONCE)
 
     async def answer_if_there_is_a_place(request: Request) -> Response:
@@ -91,6 +98,46 @@ def _one_of_few(answer: Answering, permission: Permission) -> Answering:
     return answer_if_there_is_a_place
 
 
+async def _once(request: Request, handle: Handler, asked: Asked, reach: Reach) -> Response:
+    database: Database = request.app.state.database
+    async with database.transaction(reach) as tx:
+        request.state.transaction = tx
+        tx.expected = asked.expected
+        response = await (_rehearse(tx, request, handle) if asked.rehearsed else handle(request))
+        if tx.expected is not None:
+            raise LookupError("nothing has looked at the version that the request insists on")
+        if asked.attempt is not None and response.status_code < _REFUSED_FROM:
+            asked.attempt.remember(tx, request.app.state.seal, response, at=clock.now())
+    return response
+
+
+async def _rehearse(tx: Transaction, request: Request, handle: Handler) -> Response:
+    """What the request would be answered. Nothing comes into being, so nothing has an address."""
+    async with tx.rehearsal():
+        response = await handle(request)
+    if response.status_code == _CREATED:
+        response.status_code = _OK
+    del response.headers["Location"]
+    return response
+
+
+async def _instead(request: Request, asked: Asked, refusal: Refusal) -> Response:
+    """The answer to a request that was refused, if there is one.
+
+    A repeat is refused by what its first time left behind: then the first answer is the answer.
+
+    Raises:
+        Refusal: there is none.
+    """
+    if asked.attempt is not None:
+        answered = await asked.attempt.answer(request.app.state.database, request.app.state.seal)
+        if answered is not None:
+            return answered
+    if asked.expected is not None and isinstance(refusal, Stale):
+        raise PreconditionFailed from refusal
+    raise refusal
+
+
 async def _transaction(request: Request) -> Transaction:
     return request.state.transaction
 
@@ -101,21 +148,6 @@ async def _seal(request: Request) -> Seal:
 
 Tx = Annotated[Transaction, Depends(_transaction)]
 Sealing = Annotated[Seal, Depends(_seal)]
-
-
-def needs_idempotency_key(endpoint: Callable[..., Any]) -> Callable[..., Any]:
-    """Refuse the request without an Idempotency-Key: for what moves money."""
-    setattr(endpoint, _REQUIRED, True)
-    return endpoint
-
-
-def never_remembered(endpoint: Callable[..., Any]) -> Callable[..., Any]:
-    """Keep no answer for an Idempotency-Key: it would hold in one place what is sealed in many.
-
-    For what only reads. A repeat reads again, and is written in the journal again.
-    """
-    setattr(endpoint, _UNREMEMBERED, True)
-    return endpoint
 
 
 def takes_files(endpoint: Callable[..., Any]) -> Callable[..., Any]:

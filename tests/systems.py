@@ -9,7 +9,7 @@ from urllib.parse import urlsplit
 import anyio.to_thread
 import asyncpg
 import orjson
-from httpx import ASGITransport, AsyncClient
+from httpx import ASGITransport, AsyncClient, Request
 from sqlalchemy import MetaData
 
 from deploy.local.postgres import EmbeddedPostgres
@@ -18,13 +18,24 @@ from shared.access.permissions import Role
 from shared.access.principal import Principal, person
 from shared.access.token import Signer
 from shared.database import Database
+from shared.ids import new_id
 from shared.process import Process
 from shared.settings import Settings
 
 OWNER_ROLE, SERVICE_ROLE, BEHIND_ROLE = "asar_owner", "asar_service", "asar_behind"
 """Who owns the tables; who the services are, which see nothing but what they say they reach; who sees everything."""
 
+ANY_VERSION = {"If-Match": "*"}
+"""For an edit that does not care what it is based on."""
+
 ADMINISTRATOR = person("person:administrator", Role.ADMINISTRATOR)
+
+
+async def polite(request: Request) -> None:
+    """Let every request say what it must, unless the test says it: that it is a new one, based on any version."""
+    request.headers.setdefault("Idempotency-Key", str(new_id()))
+    if request.method == "PUT":
+        request.headers.setdefault("If-Match", ANY_VERSION["If-Match"])
 
 
 class ServiceUnderTest:

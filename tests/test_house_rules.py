@@ -18,6 +18,7 @@ from sqlmodel import SQLModel
 
 import services
 from shared.access.doors import permission_of
+from shared.conventions import Conventions
 from shared.errors import Refusal
 from shared.forms import Form
 from shared.problems import STATUS, problem_of
@@ -31,6 +32,10 @@ OWNERS = [name for name in SERVICES if name != "gateway"]
 """Those that own facts; the gateway owns figures."""
 PARTS = {"__init__", "__main__", "app", "routes", "schemas", "queries", "domain", "tables", "consumers", "migrations"}
 OWN_PARTS = {"gateway": {"projections", "live", "proxy"}}
+
+
+OF_ONESELF = {("gateway", "/v1/me"), ("gateway", "/v1/me/password")}
+"""What only its owner edits, and has no version."""
 
 
 def modules_of(package: ModuleType) -> Iterator[ModuleType]:
@@ -111,6 +116,13 @@ def test_every_route_of_an_owner_is_one_transaction(service: str) -> None:
 
     assert all(isinstance(route, TransactionRoute) for route in routes)
     assert all(route.path.startswith("/v1/") and not route.path.endswith("/") for route in routes)
+
+
+@pytest.mark.parametrize("service", SERVICES)
+def test_every_edit_says_what_it_is_based_on(service: str) -> None:
+    for route in routes_of(service):
+        if {"PUT", "PATCH"} & set(route.methods or ()) and (service, route.path) not in OF_ONESELF:
+            assert Conventions(route).must_insist, f"{route.path} answers with no version, so nobody can insist on one"
 
 
 @pytest.mark.parametrize("service", OWNERS)

@@ -4,6 +4,7 @@ from shared.ids import new_id
 from tests.charity import factories
 from tests.charity.conftest import CharityUnderTest
 from tests.charity.factories import money
+from tests.systems import ANY_VERSION
 
 
 async def test_a_campaign_goes_from_draft_to_reported(charity: CharityUnderTest, centre: str) -> None:
@@ -62,10 +63,12 @@ async def test_a_campaign_shows_what_came_in_and_went_out(
 
 
 async def test_a_campaign_is_changed_until_it_reports(charity: CharityUnderTest, campaign: str) -> None:
-    changed = await charity.client.put(f"/v1/campaigns/{campaign}", json=factories.campaign(title={"kk": "Сарқыт"}))
+    changed = await charity.client.put(
+        f"/v1/campaigns/{campaign}", json=factories.campaign(title={"kk": "Сарқыт"}), headers=ANY_VERSION
+    )
     for step in ("closures", "reports"):
         await charity.post(f"/v1/campaigns/{campaign}/{step}")
-    late = await charity.client.put(f"/v1/campaigns/{campaign}", json=factories.campaign())
+    late = await charity.client.put(f"/v1/campaigns/{campaign}", json=factories.campaign(), headers=ANY_VERSION)
 
     assert changed.json()["title"]["ru"] == "Сарқыт"
     assert (changed.json()["version"], changed.json()["status"]) == (3, "open")
@@ -97,3 +100,29 @@ async def test_many_campaigns_are_drafted_opened_and_closed_at_once(charity: Cha
     assert [row["status"] for row in opened] == [200] * 4 + [404]
     assert [row["status"] for row in closed] == [200] * 2
     assert [row["status"] for row in again] == [409, 409, 200, 200]
+
+
+async def test_a_campaign_is_changed_by_who_has_read_it_as_it_is(charity: CharityUnderTest, campaign: str) -> None:
+    address, form = f"/v1/campaigns/{campaign}", factories.campaign(title={"kk": "Сарқыт"})
+    tag = (await charity.client.get(address)).headers["etag"]
+
+    first, late, careless = [
+        await charity.client.put(address, json=form, headers=headers)
+        for headers in ({"If-Match": tag}, {"If-Match": tag}, {})
+    ]
+
+    assert [answer.status_code for answer in (first, late, careless)] == [200, 412, 428]
+    assert first.headers["etag"] == (await charity.client.get(address)).headers["etag"] != tag
+
+
+async def test_a_campaign_s_totals_are_sent_though_its_version_is_the_same(
+    charity: CharityUnderTest, campaign: str, centre: str
+) -> None:
+    address = f"/v1/campaigns/{campaign}"
+    tag = (await charity.client.get(address)).headers["etag"]
+    await charity.make("/v1/donations", factories.donation(campaign, centre))
+
+    answer = await charity.client.get(address, headers={"If-None-Match": tag})
+
+    assert (answer.status_code, answer.headers["etag"]) == (200, tag)
+    assert answer.json()["received"]["amount"] != "0.00"

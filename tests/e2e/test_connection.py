@@ -45,7 +45,11 @@ async def test_a_page_without_its_gateway_says_so_and_catches_up_when_it_is_back
         await expect(live).to_be_hidden(timeout=PATIENCE_MS)
         assert await tile.get_attribute("data-value") == str(before)
         form = registration(centre_id, phone=None)
-        volunteer_id = (await volunteers.post("/v1/volunteers", json=form)).raise_for_status().json()["id"]
+        volunteer_id = (
+            (await volunteers.post("/v1/volunteers", json=form, headers={"Idempotency-Key": centre_id}))
+            .raise_for_status()
+            .json()["id"]
+        )
         (await volunteers.post(f"/v1/volunteers/{volunteer_id}/approvals", json={})).raise_for_status()
 
         await expect(live).to_be_visible(timeout=PATIENCE_MS)

@@ -25,7 +25,11 @@ async def test_a_call_through_the_gateway_changes_what_the_browser_shows_without
         await page.evaluate("window.stillTheSamePage = true")
 
         form = registration(centre_id, phone=None)
-        volunteer_id = (await client.post("/v1/volunteers", json=form)).raise_for_status().json()["id"]
+        volunteer_id = (
+            (await client.post("/v1/volunteers", json=form, headers={"Idempotency-Key": centre_id}))
+            .raise_for_status()
+            .json()["id"]
+        )
         (await client.post(f"/v1/volunteers/{volunteer_id}/approvals", json={})).raise_for_status()
 
         await expect(tile).to_have_attribute("data-value", str(before + 1), timeout=PATIENCE_MS)

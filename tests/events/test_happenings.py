@@ -11,7 +11,7 @@ from shared.access.principal import ANYONE, person
 from shared.ids import new_id
 from tests.events import factories
 from tests.events.conftest import Make
-from tests.systems import ServiceUnderTest
+from tests.systems import ANY_VERSION, ServiceUnderTest
 
 
 async def test_a_new_event_is_announced_once_with_the_civil_day_on_which_it_begins(
@@ -102,8 +102,8 @@ async def test_a_change_is_announced_and_the_same_again_is_not(events: ServiceUn
     event_id = await event()
     moved = factories.plan(starts_at="2021-06-10T10:00:00+06:00", ends_at="2021-06-10T12:00:00+06:00", venue="Саябақ")
 
-    first = await events.client.put(f"/v1/events/{event_id}", json=moved)
-    again = await events.client.put(f"/v1/events/{event_id}", json=moved)
+    first = await events.client.put(f"/v1/events/{event_id}", json=moved, headers=ANY_VERSION)
+    again = await events.client.put(f"/v1/events/{event_id}", json=moved, headers=ANY_VERSION)
 
     assert (first.status_code, first.json()["venue"], first.json()["version"]) == (200, "Саябақ", 2)
     assert again.json() == first.json()
@@ -117,7 +117,7 @@ async def test_an_event_does_not_move_away_from_its_shifts(events: ServiceUnderT
     await shift(event_id)
     far = factories.plan(starts_at="2021-07-09T10:00:00+06:00", ends_at="2021-07-09T12:00:00+06:00")
 
-    answer = await events.client.put(f"/v1/events/{event_id}", json=far)
+    answer = await events.client.put(f"/v1/events/{event_id}", json=far, headers=ANY_VERSION)
 
     assert (answer.status_code, answer.json()["code"]) == (422, "shift-outside-event")
 
@@ -128,8 +128,8 @@ async def test_an_event_whose_guests_were_counted_stays_on_its_day(events: Servi
     later = factories.plan(starts_at="2021-06-09T12:00:00+06:00")
     next_day = factories.plan(starts_at="2021-06-10T10:00:00+06:00", ends_at="2021-06-10T12:00:00+06:00")
 
-    same_day = await events.client.put(f"/v1/events/{event_id}", json=later)
-    moved = await events.client.put(f"/v1/events/{event_id}", json=next_day)
+    same_day = await events.client.put(f"/v1/events/{event_id}", json=later, headers=ANY_VERSION)
+    moved = await events.client.put(f"/v1/events/{event_id}", json=next_day, headers=ANY_VERSION)
 
     assert same_day.status_code == 200
     assert (moved.status_code, moved.json()["code"]) == (409, "event-is-counted")
@@ -139,7 +139,7 @@ async def test_a_held_event_is_not_changed(events: ServiceUnderTest, event: Make
     event_id = await event()
     await events.post(f"/v1/events/{event_id}/holdings", {})
 
-    answer = await events.client.put(f"/v1/events/{event_id}", json=factories.plan(venue="Саябақ"))
+    answer = await events.client.put(f"/v1/events/{event_id}", json=factories.plan(venue="Саябақ"), headers=ANY_VERSION)
 
     assert (answer.status_code, answer.json()["code"]) == (409, "status-does-not-allow")
 

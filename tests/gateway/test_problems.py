@@ -64,3 +64,10 @@ async def test_a_method_that_is_not_taken_is_told_which_are(gateway: RunningGate
     answer, _ = await ask(gateway, "DELETE", "/v1/live")
 
     assert answer.headers["allow"] == "GET"
+
+
+@pytest.mark.parametrize("path", ["/v1/dashboard?scop=KZ-75", "/v1/messages?afer=x"])
+async def test_a_parameter_that_is_not_known_is_not_overlooked(gateway: RunningGateway, path: str) -> None:
+    answer, problem = await ask(gateway, "GET", path)
+
+    assert (answer.status, problem["errors"][0]["code"]) == (422, "unknown_parameter")

@@ -6,6 +6,7 @@ from typing import Any
 import httpx
 import pytest
 
+from shared.ids import new_id
 from tests.factories import registration
 from tests.running import RunningSystem, until
 
@@ -23,7 +24,7 @@ async def _post(client: httpx.AsyncClient, path: str, form: dict[str, Any], **he
     """Ask until the service has heard of what it needs from the others."""
 
     async def accepted() -> dict[str, Any] | None:
-        answer = await client.post(path, json=form, headers=headers)
+        answer = await client.post(path, json=form, headers={"Idempotency-Key": str(new_id())} | headers)
         if str(answer.json().get("code", "")).endswith("-unknown"):
             return None
         answer.raise_for_status()

@@ -24,7 +24,20 @@ from shared.clock import Now
 from shared.contracts.envelope import DomainEvent, Message
 from shared.database import NUMBERS_AT_ONCE, Transaction
 from shared.errors import Conflict, NotFound, RuleBroken
-from shared.forms import Code, Day, Flag, Form, Instant, OptionalId, PastDay, RegionCode, Text, Trilingual, WholeNumber
+from shared.forms import (
+    Code,
+    Day,
+    Flag,
+    Form,
+    Instant,
+    OptionalId,
+    PastDay,
+    RegionCode,
+    Text,
+    Trilingual,
+    View,
+    WholeNumber,
+)
 from shared.ids import new_id
 from shared.messaging.consumer import Consumer
 from shared.messaging.tables import remember_messages
@@ -200,6 +213,20 @@ class FlyKite(Form):
     on: PastDay
 
 
+class RenameKite(Form):
+    """Another name for a kite."""
+
+    name: Text
+
+
+class KiteView(View):
+    """A kite."""
+
+    id: UUID
+    version: int
+    name: str
+
+
 class Everything(Form):
     """Every type that forms are made of."""
 
@@ -237,6 +264,17 @@ async def fly_kite(tx: Transaction, kite_id: UUID, form: FlyKite, *, now: dateti
     kite.flown_on = form.on
     tx.update(kite)
     tx.announce(KiteFlown(kite_id=kite.id, metres=form.metres, on=form.on), at=now, version=kite.version)
+    return kite
+
+
+async def rename_kite(tx: Transaction, kite_id: UUID, form: RenameKite, *, now: datetime) -> Kite:
+    kite = await tx.get(Kite, kite_id, lock=True)
+    if kite is None:
+        raise KiteNotFound
+    if kite.name != form.name:
+        kite.name = form.name
+        tx.update(kite)
+        tx.announce(KiteMade(kite_id=kite.id, name=kite.name), at=now, version=kite.version)
     return kite
 
 
@@ -293,11 +331,21 @@ async def list_kites(tx: Tx, page: AskedPage, colour: str | None = None) -> Page
 
 
 @routes.get("/{kite_id}", dependencies=_reads)
-async def read_kite(kite_id: UUID, tx: Tx) -> dict[str, Any]:
+async def read_kite(kite_id: UUID, tx: Tx) -> KiteView:
     kite = await tx.get(Kite, kite_id)
     if kite is None:
         raise KiteNotFound
-    return {"id": kite.id, "name": kite.name, "version": kite.version}
+    return KiteView.model_validate(kite)
+
+
+@routes.put("/{kite_id}", dependencies=_writes)
+async def rename(kite_id: UUID, form: RenameKite, tx: Tx, now: Now) -> KiteView:
+    return KiteView.model_validate(await rename_kite(tx, kite_id, form, now=now))
+
+
+@routes.post("/{kite_id}/names", dependencies=_writes)
+async def give_name(kite_id: UUID, form: RenameKite, tx: Tx, now: Now) -> KiteView:
+    return KiteView.model_validate(await rename_kite(tx, kite_id, form, now=now))
 
 
 @routes.post("/{kite_id}/flights", dependencies=_writes)

@@ -12,7 +12,7 @@ from fastapi import FastAPI, Request
 
 from shared import requests
 from shared.access.permissions import Permission, Role
-from shared.access.principal import EVERYTHING, person
+from shared.access.principal import ANYONE, EVERYTHING, person
 from shared.database import Database, Transaction
 from shared.ids import new_id
 from shared.requests import Tx, router
@@ -186,16 +186,150 @@ async def test_a_repeat_of_what_can_be_done_again_is_still_not_done_again(kites:
     assert len(await kites.outbox("kites.kite.flown.v1")) == 1
 
 
-async def test_twenty_repeats_at_once_are_one_change_and_one_answer(kites: ServiceUnderTest) -> None:
+async def test_fifty_repeats_at_once_are_one_change_and_one_answer(kites: ServiceUnderTest) -> None:
     kite_id = (await make(kites)).json()["id"]
     flight = {"metres": 5, "on": "2021-05-01"}
 
     answers = await asyncio.gather(
-        *(kites.post(f"/v1/kites/{kite_id}/flights", flight, idempotency_key="one") for _ in range(20))
+        *(kites.post(f"/v1/kites/{kite_id}/flights", flight, idempotency_key="one") for _ in range(50))
     )
 
     assert {(answer.status_code, answer.text) for answer in answers} == {(200, '{"version":2}')}
+    assert sum("idempotency-replayed" in answer.headers for answer in answers) == 49
     assert len(await kites.outbox("kites.kite.flown.v1")) == 1
+
+
+async def test_a_repeat_does_not_wait_for_ever_for_its_first_time(kites: ServiceUnderTest, opened: Opened) -> None:
+    # Given another replica that has written the answer of the first time, and cannot commit it
+    other = await opened()
+    async with other.pool.acquire() as connection:
+        first_time = connection.transaction()
+        await first_time.start()
+        await connection.execute(
+            "INSERT INTO idempotency (principal, operation, key, fingerprint, status, body, answered_at)"
+            " VALUES ('person:administrator', '/v1/kites', 'one', '', 201, '', now())"
+        )
+
+        waited = await make(kites, idempotency_key="one")
+        await first_time.rollback()
+        again = await make(kites, idempotency_key="one")
+
+    assert (waited.status_code, waited.json()["code"]) == (409, "idempotency-in-progress")
+    assert waited.headers["retry-after"] == "1"
+    assert again.status_code == 201
+    assert await count(kites) == 1
+
+
+async def test_the_order_of_parameters_makes_no_other_request(kites: ServiceUnderTest) -> None:
+    first = await kites.post("/v1/kites?validate_only=false", {"name": "a"}, idempotency_key="one")
+    again = await kites.post("/v1/kites?validate_only=false", {"name": "a"}, idempotency_key="one")
+
+    assert (first.text, again.headers["idempotency-replayed"]) == (again.text, "true")
+
+
+@pytest.mark.parametrize(
+    ("path", "body", "headers", "status"),
+    [
+        ("/v1/kites", {"name": "a"}, {"Authorization": "Bearer x"}, 401),
+        ("/v1/kites", {"name": "taken"}, {}, 409),
+        ("/v1/kites", {"name": "a" * 5_000_000}, {}, 413),
+        ("/v1/kites", {"name": "a"}, {"Content-Type": "text/plain"}, 415),
+        ("/v1/kites", {"name": 1}, {}, 422),
+        ("/v1/kites", {"name": "a", "length_cm": 0}, {}, 422),
+        ("/v1/kites/crashes", {"text": "a"}, {}, 500),
+    ],
+)
+async def test_no_refusal_is_remembered(
+    kites: ServiceUnderTest, path: str, body: dict[str, Any], headers: dict[str, str], status: int
+) -> None:
+    await make(kites, "taken")
+
+    answer = await kites.post(path, body, idempotency_key="one", **headers)
+
+    assert answer.status_code == status
+    assert await count(kites, "idempotency") == 0
+
+
+async def test_who_may_not_come_in_is_told_nothing_else(kites: ServiceUnderTest) -> None:
+    stranger = kites.as_principal(person("person:stranger", Role.AUDITOR))
+    kite_id = new_id()
+
+    answers = [
+        await kites.client.put(f"/v1/kites/{kite_id}", json={"name": "a"}, headers=stranger),
+        await kites.client.post(f"/v1/kites/{kite_id}/flights", json={}, headers=stranger),
+        await kites.client.post("/v1/kites?x=1", json={}, headers=stranger),
+    ]
+
+    assert [answer.status_code for answer in answers] == [403, 403, 403]
+
+
+# --- parameters -----------------------------------------------------------------------------------------------------
+
+
+@pytest.mark.parametrize(
+    ("method", "path", "pointer"),
+    [
+        ("GET", "/v1/kites?color=red", "#/query/color"),
+        ("GET", "/v1/kites?colour=red&page=2", "#/query/page"),
+        ("GET", "/v1/kites?validate_only=true", "#/query/validate_only"),
+        ("POST", "/v1/kites?dry=true", "#/query/dry"),
+        ("POST", "/v1/kites?validate_only=yes", "#/query/validate_only"),
+        ("POST", "/v1/kites?validate_only", "#/query/validate_only"),
+    ],
+)
+async def test_a_parameter_that_is_not_known_is_not_overlooked(
+    kites: ServiceUnderTest, method: str, path: str, pointer: str
+) -> None:
+    answer = await kites.client.request(method, path, json={"name": "a"})
+
+    assert (answer.status_code, answer.json()["code"]) == (422, "validation-failed")
+    assert [error["pointer"] for error in answer.json()["errors"]] == [pointer]
+    assert await count(kites) == 0
+
+
+# --- only to be validated -------------------------------------------------------------------------------------------
+
+REHEARSED = "validate_only=true"
+
+
+async def test_what_is_only_validated_is_answered_as_if_it_were_done_and_is_not(kites: ServiceUnderTest) -> None:
+    answer = await kites.post(f"/v1/kites?{REHEARSED}", {"name": "a"}, idempotency_key="one")
+
+    assert (answer.status_code, answer.json()["name"]) == (200, "a")
+    assert not {"location", "etag"} & set(answer.headers)
+    assert [await count(kites, table) for table in ("kite", "outbox", "idempotency")] == [0, 0, 0]
+
+
+async def test_what_is_only_validated_is_refused_as_it_would_be(kites: ServiceUnderTest) -> None:
+    await make(kites, "taken")
+    kite_id = (await make(kites, "other")).json()["id"]
+
+    answers = [
+        await kites.post(f"/v1/kites?{REHEARSED}", {"name": "taken"}),
+        await kites.post(f"/v1/kites?{REHEARSED}", {"name": "b", "length_cm": -5}),
+        await kites.post(f"/v1/kites?{REHEARSED}", {"name": 1}),
+        await kites.post(f"/v1/kites?{REHEARSED}", {"name": "b"}, **kites.as_principal(ANYONE)),
+        await kites.client.put(f"/v1/kites/{kite_id}?{REHEARSED}", json={"name": "b"}),
+        await kites.client.put(f"/v1/kites/{kite_id}?{REHEARSED}", json={"name": "b"}, headers={"If-Match": '"9"'}),
+        await kites.client.put(f"/v1/kites/{kite_id}?{REHEARSED}", json={"name": "taken"}, headers={"If-Match": "*"}),
+        await kites.client.put(f"/v1/kites/{kite_id}?{REHEARSED}", json={"name": "b"}, headers={"If-Match": "*"}),
+    ]
+
+    assert [answer.status_code for answer in answers] == [409, 422, 422, 401, 428, 412, 409, 200]
+    assert await count(kites) == 2
+    assert (await kites.client.get(f"/v1/kites/{kite_id}")).json()["name"] == "other"
+
+
+async def test_the_rows_of_a_batch_can_be_only_validated(kites: ServiceUnderTest) -> None:
+    await make(kites, "taken")
+
+    answer = await kites.post(
+        f"/v1/kites/batches?{REHEARSED}", {"items": [{"name": "a"}, {"name": "taken"}, {"name": "a"}, {}]}
+    )
+
+    assert answer.status_code == 207
+    assert [row["status"] for row in answer.json()["items"]] == [201, 409, 409, 422]
+    assert (await count(kites), await count(kites, "outbox")) == (1, 1)
 
 
 async def test_a_key_belongs_to_one_request_of_one_caller(kites: ServiceUnderTest) -> None:
@@ -323,6 +457,24 @@ async def test_a_batch_is_repeated_as_a_whole_by_its_key(kites: ServiceUnderTest
 
     assert first == again
     assert [row["status"] for row in first["items"]] == [201, 409]
+
+
+async def test_all_rows_or_none(kites: ServiceUnderTest) -> None:
+    await make(kites, "taken")
+    rows = [{"name": "a"}, {"name": "taken"}, {"name": "b", "length_cm": 0}, {"name": 5}]
+
+    refused = await kites.post("/v1/kites/batches", {"items": rows, "mode": "atomic"}, idempotency_key="one")
+    accepted = await kites.post("/v1/kites/batches", {"items": rows[:1], "mode": "atomic"}, idempotency_key="one")
+
+    assert (refused.status_code, refused.json()["code"]) == (422, "rows-refused")
+    errors = [(error["pointer"], error["code"]) for error in refused.json()["errors"]]
+    assert errors == [
+        ("#/items/1", "name-taken"),
+        ("#/items/2/length_cm", "too-short"),
+        ("#/items/3/name", "string_type"),
+    ]
+    assert (accepted.status_code, accepted.json()["summary"]) == (207, {"done": 1, "refused": 0})
+    assert (await count(kites), await count(kites, "outbox")) == (2, 2)
 
 
 @pytest.mark.parametrize("items", [[], [{}] * 501, "many", [1], None])

@@ -6,7 +6,7 @@ import pytest
 
 from deploy.local.postgres import EmbeddedPostgres
 from services.volunteers.app import Volunteers
-from tests.systems import FreshDatabase, ServiceUnderTest, Serving, make_settings, migrated_template, serving
+from tests.systems import FreshDatabase, ServiceUnderTest, Serving, make_settings, migrated_template, polite, serving
 
 
 @pytest.fixture(scope="session")
@@ -26,6 +26,7 @@ async def volunteers(volunteers_template: str, fresh_database: FreshDatabase, tm
     """The service's doors. Its relay and consumer do not run: NATS is not needed."""
     url = await fresh_database(template=volunteers_template)
     async with serving(Volunteers, make_settings(url, "nats://unused", tmp_path / "keys")) as service:
+        service.client.event_hooks["request"].append(polite)
         yield service
 
 

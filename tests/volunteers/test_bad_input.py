@@ -11,7 +11,7 @@ from services.volunteers.app import Volunteers
 from shared.access.permissions import Role
 from shared.access.principal import person
 from tests.factories import registration
-from tests.systems import ServiceUnderTest, make_settings, serving
+from tests.systems import ServiceUnderTest, make_settings, polite, serving
 from tests.volunteers import factories
 
 _numbers = count(1)
@@ -25,6 +25,7 @@ async def volunteers(
     name = f"bad_volunteers_{next(_numbers)}"
     url = await postgres.create_database(name, template=volunteers_template)
     async with serving(Volunteers, make_settings(url, "nats://unused", tmp_path_factory.mktemp("keys"))) as service:
+        service.client.event_hooks["request"].append(polite)
         yield service
     await postgres.drop_database(name)
 

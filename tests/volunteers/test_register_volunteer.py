@@ -145,3 +145,38 @@ def test_once_old_enough_always_old_enough(born_on: date, days: int) -> None:
     day = born_on + timedelta(days=days)
     if full_years(born_on, day) >= GUARDIAN_NEEDED_UNDER_YEARS:
         assert full_years(born_on, day + timedelta(days=1)) >= GUARDIAN_NEEDED_UNDER_YEARS
+
+
+async def test_a_registration_needs_an_idempotency_key(volunteers: ServiceUnderTest, centre: str) -> None:
+    volunteers.client.event_hooks = {}
+
+    answer = await volunteers.post("/v1/volunteers", registration(centre))
+
+    assert (answer.status_code, answer.json()["code"]) == (400, "idempotency-key-missing")
+
+
+async def test_fifty_registrations_under_one_key_are_one_with_fifty_equal_answers(
+    volunteers: ServiceUnderTest, centre: str
+) -> None:
+    form = registration(centre)
+
+    answers = await asyncio.gather(*(volunteers.post("/v1/volunteers", form, idempotency_key="one") for _ in range(50)))
+
+    told = {(answer.status_code, answer.text, answer.headers["location"], answer.headers["etag"]) for answer in answers}
+    assert len(told) == 1
+    assert sum("idempotency-replayed" in answer.headers for answer in answers) == 49
+    assert await volunteers.database.pool.fetchval("SELECT count(*) FROM volunteer") == 1
+    assert len(await volunteers.outbox("volunteers.volunteer.registered.v1")) == 1
+
+
+async def test_a_registration_that_is_only_validated_registers_nobody_and_takes_no_number(
+    volunteers: ServiceUnderTest, centre: str
+) -> None:
+    first = await volunteers.post("/v1/volunteers", registration(centre))
+
+    tried = await volunteers.post("/v1/volunteers?validate_only=true", registration(centre))
+    second = await volunteers.post("/v1/volunteers", registration(centre))
+
+    assert tried.status_code == 200
+    assert second.json()["number"] == first.json()["number"] + 1
+    assert await volunteers.database.pool.fetchval("SELECT count(*) FROM volunteer") == 2

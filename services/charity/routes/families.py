@@ -46,7 +46,7 @@ from shared.errors import AlreadyExists
 from shared.paging import AskedPage, InvalidCursor, Page
 from shared.personal import Disclose, Erase, ErasureNotConfirmed, ErasureView
 from shared.problems import refusals
-from shared.requests import Sealing, Tx, never_remembered
+from shared.requests import Sealing, Tx, needs_idempotency_key, never_remembered
 from shared.requests import router as _router
 from shared.sealed import Seal
 
@@ -69,6 +69,7 @@ async def _view(tx: Transaction, family: Family, caller: Principal, seal: Seal) 
     responses=refusals(CategoryUnknown, CentreUnknown, CentreIsClosed, MemberKnown, AlreadyExists),
     dependencies=[permits(Permission.WRITE_FAMILIES)],
 )
+@needs_idempotency_key
 async def register_family(
     form: RegisterFamily, response: Response, tx: Tx, seal: Sealing, caller: Caller, now: Now
 ) -> AnyFamilyView:
@@ -218,6 +219,7 @@ async def archive_families(batch: Batch[ArchiveFamilyRow], tx: Tx, seal: Sealing
     responses=refusals(FamilyNotFound, StatusDoesNotAllow, CategoryUnknown, MemberKnown, AlreadyExists),
     dependencies=[permits(Permission.WRITE_FAMILIES)],
 )
+@needs_idempotency_key
 async def add_member(
     family_id: UUID, form: AddMember, tx: Tx, seal: Sealing, caller: Caller, now: Now
 ) -> AnyMemberView:

@@ -57,6 +57,8 @@ class DecideOnCampaignRow(DecideOnCampaign):
 class CampaignView(View):
     """A campaign, and what came in and went out."""
 
+    version_tells_all = False
+
     id: UUID
     version: int
     status: str

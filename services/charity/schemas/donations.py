@@ -75,6 +75,8 @@ class DonorView(View):
 class DonationView(View):
     """A gift."""
 
+    version_tells_all = False
+
     id: UUID
     version: int
     campaign_id: UUID

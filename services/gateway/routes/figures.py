@@ -11,9 +11,11 @@ from services.gateway.states import States, Topic
 from shared.access.doors import permits
 from shared.access.permissions import Permission
 from shared.errors import NotFound
+from shared.preconditions import IF_NONE_MATCH, is_known
 from shared.problems import refusals
+from shared.requests import StrictRoute
 
-router = APIRouter(prefix="/v1", tags=["figures"])
+router = APIRouter(prefix="/v1", tags=["figures"], route_class=StrictRoute)
 
 _REFUSED = (ScopeUnknown, DayUnreadable, PeriodBackwards)
 
@@ -29,7 +31,7 @@ async def read_dashboard(request: Request, asked: Annotated[AskedTopic, Query()]
     topic = Topic.parse(asked.scope, asked.start, asked.end)
     states: States = request.app.state.states
     mark = await states.mark()
-    if f'"{mark}"' in _tags(request.headers.get("if-none-match", "")):
+    if is_known(f'"{mark}"', request.headers.get(IF_NONE_MATCH)):
         return Response(status_code=304, headers=_caching(f'"{mark}"'))
     state = await states.get(topic, at=mark)
     return Response(state.body, media_type="application/json", headers=_caching(f'"{state.mark}"'))
@@ -51,11 +53,6 @@ async def watch_dashboard(asked: Annotated[AskedStream, Query()]) -> Response:  
     """
     # Described here, answered by `live.py` before FastAPI is asked: its watchers must cost next to nothing.
     raise NotFound
-
-
-def _tags(header: str) -> list[str]:
-    """The entity tags of an If-None-Match; a proxy that compresses makes them weak."""
-    return [tag.strip().removeprefix("W/") for tag in header.split(",")]
 
 
 def _caching(etag: str) -> dict[str, str]:

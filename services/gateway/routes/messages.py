@@ -17,8 +17,9 @@ from shared.access.doors import permits
 from shared.access.permissions import Permission
 from shared.database import CONNECTION_LOST, Database, DatabaseUnavailable
 from shared.problems import refusals
+from shared.requests import StrictRoute
 
-router = APIRouter(prefix="/v1", tags=["messages"])
+router = APIRouter(prefix="/v1", tags=["messages"], route_class=StrictRoute)
 
 _STREAM = "text/event-stream"
 _PAGE = 500

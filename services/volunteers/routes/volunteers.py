@@ -41,7 +41,7 @@ from shared.errors import AlreadyExists
 from shared.paging import AskedPage, InvalidCursor, Page
 from shared.personal import Disclose, Erase, ErasureNotConfirmed, ErasureView
 from shared.problems import refusals
-from shared.requests import Sealing, Tx, never_remembered
+from shared.requests import Sealing, Tx, needs_idempotency_key, never_remembered
 from shared.requests import router as _router
 from shared.sealed import Seal
 
@@ -77,6 +77,7 @@ def _sort_key(volunteer: Volunteer) -> list[str]:
     responses=refusals(*_REGISTERING),
     dependencies=[permits(Permission.WRITE_VOLUNTEERS)],
 )
+@needs_idempotency_key
 async def register_volunteer(
     form: RegisterVolunteer, response: Response, tx: Tx, seal: Sealing, caller: Caller, now: Now
 ) -> AnyVolunteerView:
