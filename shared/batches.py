@@ -9,7 +9,9 @@ from typing import Annotated, Any, Generic, Literal, NamedTuple, TypeVar
 from uuid import UUID
 
 from fastapi import Response
-from pydantic import BaseModel, Field, ValidationError
+from pydantic import BaseModel, ConfigDict, Field, GetJsonSchemaHandler, ValidationError
+from pydantic.json_schema import JsonSchemaValue
+from pydantic_core import CoreSchema
 
 from shared.database import Transaction
 from shared.errors import Refusal
@@ -17,6 +19,23 @@ from shared.forms import Form
 from shared.problems import FieldError, Problem, RowsRefused, in_a_language, problem_of, validation_problem
 
 ROWS_MAX = 500
+_EXAMPLE: Any = {
+    "items": [
+        {"index": 0, "client_ref": "row 2", "status": 201, "id": "01940000-0000-7000-8000-000000000001"},
+        {
+            "index": 1,
+            "client_ref": "row 3",
+            "status": 409,
+            "problem": {
+                "type": "/problems/already-exists",
+                "title": "Something with this id exists already.",
+                "status": 409,
+                "code": "already-exists",
+            },
+        },
+    ],
+    "summary": {"done": 1, "refused": 1},
+}
 
 Item = TypeVar("Item", bound=BaseModel)
 
@@ -28,6 +47,17 @@ class Batch(Form, Generic[Item]):
     mode: Literal["each", "atomic"] = Field(
         "each", description="`each`: a bad row never blocks a good one. `atomic`: all rows or none (422)."
     )
+
+    @classmethod
+    def __get_pydantic_json_schema__(cls, schema: CoreSchema, handler: GetJsonSchemaHandler) -> JsonSchemaValue:
+        """Tell what a row looks like, though it is not validated here."""
+        told = handler(schema)
+        [form] = cls.__pydantic_generic_metadata__["args"]
+        row = dict(handler.resolve_ref_schema(handler(form.__pydantic_core_schema__)))
+        reference = {"type": "string", "description": "Yours; the row's answer carries it."}
+        row |= {"title": f"{form.__name__}InBatch", "properties": {"client_ref": reference, **row["properties"]}}
+        handler.resolve_ref_schema(told)["properties"]["items"]["items"] = row
+        return told
 
 
 class Repeated(NamedTuple):
@@ -59,6 +89,8 @@ class Summary(BaseModel):
 
 class BatchAnswer(BaseModel):
     """Answers in the order of the rows, and their sum. The status is always 207."""
+
+    model_config = ConfigDict(json_schema_extra={"examples": [_EXAMPLE]})
 
     items: list[RowAnswer]
     summary: Summary

@@ -23,6 +23,8 @@ from shared.idempotency import Attempt
 from shared.preconditions import IF_MATCH, IF_NONE_MATCH, Expected
 
 VALIDATE_ONLY = "validate_only"
+SAYS = "x-says"
+"""Where a route leaves for `shared.openapi` what may be said to it."""
 _REQUIRED = "idempotency_required"
 _UNREMEMBERED = "answer_unremembered"
 _SAFE = {"GET", "HEAD"}
@@ -76,6 +78,20 @@ class Conventions:
         self._record = next(reversed(list(route.param_convertors)), "")
         self.may_insist = self.writes and self.has_version and bool(self._record)
         self.must_insist = self.may_insist and bool(methods & _EDITS)
+
+    @property
+    def says(self) -> list[str]:
+        """The same in the words of `shared.openapi`."""
+        told = {
+            "IdempotencyKey": self.takes_key,
+            "needs key": self.needs_key,
+            "IfMatch": self.may_insist,
+            "must insist": self.must_insist,
+            "IfNoneMatch": self.has_version and self._tells_all and not self.writes,
+            "ValidateOnly": self.may_be_rehearsed,
+            "record": self.has_version,
+        }
+        return [name for name, holds in told.items() if holds]
 
     async def asked(self, request: Request, principal: Principal) -> Asked:
         """What the request says.

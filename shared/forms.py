@@ -81,8 +81,8 @@ Text = Annotated[str, StringConstraints(strip_whitespace=True, min_length=1, max
 LongText = Annotated[
     str, StringConstraints(strip_whitespace=True, min_length=1, max_length=4000), AfterValidator(_clean)
 ]
-Code = Annotated[str, StringConstraints(pattern=r"^[a-z][a-z0-9_]{0,63}$")]
-RegionCode = Annotated[str, StringConstraints(pattern=r"^KZ-[0-9]{2}$")]
+Code = Annotated[str, StringConstraints(pattern=r"^[a-z][a-z0-9_]{0,63}$"), Field(examples=["ecology"])]
+RegionCode = Annotated[str, StringConstraints(pattern=r"^KZ-[0-9]{2}$"), Field(examples=["KZ-75"])]
 WholeNumber = Annotated[int, Field(strict=True, ge=0, le=2_000_000_000)]
 Flag = Annotated[bool, Field(strict=True)]
 Instant = Annotated[AwareDatetime, _written_as(_INSTANT, "2026-11-22T10:42:00+05:00"), AfterValidator(_in_utc)]

@@ -18,7 +18,7 @@ from fastapi import FastAPI
 from sqlalchemy import MetaData
 from starlette.types import ASGIApp
 
-from shared import health, languages, problems, telemetry
+from shared import health, languages, openapi, problems, telemetry
 from shared.access.principal import EVERYTHING
 from shared.access.token import Verifier
 from shared.database import CONNECTION_LOST, Database, DatabaseUnavailable, Transaction, role_of
@@ -95,11 +95,13 @@ class Process:
             redoc_url=None,
             # Redirected, a caller would be told an address that only the gateway knows.
             redirect_slashes=False,
+            generate_unique_id_function=openapi.name_of,
             lifespan=self._lifespan,
             # Our own middleware traces; FastAPI's costs half the rate.
             telemetry={"tracing": False, "metrics": False},  # pyright: ignore[reportArgumentType]
         )
         problems.install(app)
+        openapi.describe(app)
         app.include_router(health.router(self.service, ready=self._ready(), report=self.report))
         app.state.database = self.database
         app.state.seal = self.seal

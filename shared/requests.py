@@ -22,7 +22,16 @@ from shared.errors import PreconditionFailed, Refusal, Stale, Unavailable
 from shared.idempotency import IdempotencyInProgress
 from shared.sealed import Seal
 
-__all__ = ["Sealing", "StrictRoute", "TransactionRoute", "Tx", "needs_idempotency_key", "never_remembered", "router", "takes_files"]
+__all__ = [
+    "Sealing",
+    "StrictRoute",
+    "TransactionRoute",
+    "Tx",
+    "needs_idempotency_key",
+    "never_remembered",
+    "router",
+    "takes_files",
+]
 
 ATTEMPTS = 5
 FILES_AT_ONCE = 4
@@ -52,6 +61,10 @@ class StrictRoute(APIRoute):
 
 class TransactionRoute(APIRoute):
     """A route whose handler runs in a transaction of its own, which reaches what the caller has the permission for."""
+
+    def __init__(self, *arguments: Any, **others: Any) -> None:
+        super().__init__(*arguments, **others)
+        self.openapi_extra = {**(self.openapi_extra or {}), SAYS: Conventions(self).says}
 
     def get_route_handler(self) -> Handler:
         """Raises: TypeError: the route does not say who may come in, so nobody may."""

@@ -31,7 +31,7 @@ def openapi() -> bytes:
         )
         services = (Volunteers(settings), Events(settings), Charity(settings))
         own = Gateway(settings).own_application()
-        return _json(requests.merge([*(service.application().openapi() for service in services), own.openapi()]))
+        return _json(requests.public([*(service.application().openapi() for service in services), own.openapi()]))
 
 
 def asyncapi() -> bytes:

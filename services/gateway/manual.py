@@ -9,6 +9,9 @@ from typing import Any
 import jinja2
 import orjson
 
+from services.gateway.openapi import AT_THE_DOOR
+from shared.openapi import COMMON
+
 _TEMPLATES = jinja2.Environment(
     loader=jinja2.FileSystemLoader(Path(__file__).with_name("templates")),
     autoescape=True,
@@ -20,8 +23,9 @@ _PAGE = _TEMPLATES.get_template("reference.html")
 _DEPTH_MAX = 4
 _METHODS = ("get", "post", "put", "patch", "delete")
 _REFUSED_FROM = 400
-# FastAPI's own: a validation error is a problem here, and described once for all.
-_OF_THE_HOUSE = {"HTTPValidationError"}
+_COMMON = COMMON | {kind.code() for kind in AT_THE_DOOR}
+"""What any operation may refuse is told once for all."""
+_UNTOLD = {"Accept-Language"}
 
 Schema = Mapping[str, Any]
 
@@ -124,7 +128,8 @@ def _operation(document: Schema, path: str, method: str, operation: Schema) -> O
             parameter.get("description", "") or parameter.get("schema", {}).get("description", ""),
             place=parameter["in"],
         )
-        for parameter in operation.get("parameters", [])
+        for parameter in (_resolved(document, parameter) for parameter in operation.get("parameters", []))
+        if parameter["name"] not in _UNTOLD
     ]
     bodies: list[Schema] = list(operation.get("requestBody", {}).get("content", {}).values())
     permissions = [name for needed in operation.get("security", []) for names in needed.values() for name in names]
@@ -139,7 +144,7 @@ def _operation(document: Schema, path: str, method: str, operation: Schema) -> O
         parameters=parameters,
         body=[row for body in bodies[:1] for row in _rows(document, body["schema"])],
         answers=_answers(document, operation.get("responses", {})),
-        refusals=_refusals(operation.get("responses", {})),
+        refusals=_refusals(document, operation.get("responses", {})),
     )
 
 
@@ -152,12 +157,13 @@ def _answers(document: Schema, responses: Schema) -> list[tuple[str, list[Row]]]
     return answers
 
 
-def _refusals(responses: Schema) -> list[Refused]:
+def _refusals(document: Schema, responses: Schema) -> list[Refused]:
     return [
-        Refused(int(status), code, example["value"]["title"])
+        Refused(int(status), code, _resolved(document, example)["value"]["title"])
         for status, response in responses.items()
         for media in response.get("content", {}).values()
         for code, example in media.get("examples", {}).items()
+        if code not in _COMMON
     ]
 
 
@@ -184,8 +190,8 @@ def _resolved(document: Schema, schema: Schema) -> Schema:
     reference = schema.get("$ref")
     if reference is None:
         return schema
-    name = str(reference).rsplit("/", 1)[-1]
-    return {} if name in _OF_THE_HOUSE else document["components"]["schemas"][name]
+    _, _, kind, name = str(reference).split("/")
+    return document["components"][kind][name]
 
 
 def _words(document: Schema, schema: Schema) -> str:

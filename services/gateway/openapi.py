@@ -9,9 +9,25 @@ import aiohttp
 import orjson
 from fastapi import FastAPI
 
-from services.gateway.proxy import Proxy
+from services.gateway.authentication import CredentialsRefused
+from services.gateway.credentials import COOKIE
+from services.gateway.limits import QuotaExceeded, TooManyAtOnce
+from services.gateway.proxy import Proxy, ServiceUnavailable
+from shared.access.permissions import MAY, Permission, Role
+from shared.openapi import add_refusals
+from shared.problems import MEDIA_TYPE
 
 _KEPT_S = 60.0
+
+
+SECURITY: dict[str, Any] = {
+    "key": {"type": "http", "scheme": "bearer", "description": "An API key, or a token of the configured issuer."},
+    "session": {"type": "apiKey", "in": "cookie", "name": COOKIE, "description": "Of who has signed in by a page."},
+}
+"""How a caller says who they are. Each operation names the permission that it asks for."""
+
+AT_THE_DOOR = (CredentialsRefused, QuotaExceeded, TooManyAtOnce, ServiceUnavailable)
+"""What the gateway may refuse, whatever is asked."""
 
 
 def merge(documents: Iterable[Mapping[str, Any]]) -> dict[str, Any]:
@@ -25,7 +41,7 @@ def merge(documents: Iterable[Mapping[str, Any]]) -> dict[str, Any]:
             "(RFC 9457); lists go by cursor; money is a decimal string of tenge; civil days are Almaty's.",
         },
         "paths": {},
-        "components": {"schemas": {}, "securitySchemes": {}},
+        "components": {"schemas": {}, "examples": {}, "parameters": {}, "headers": {}, "securitySchemes": {}},
     }
     schemas: dict[str, Any] = merged["components"]["schemas"]
     for document in documents:
@@ -37,8 +53,43 @@ def merge(documents: Iterable[Mapping[str, Any]]) -> dict[str, Any]:
             schemas[renamed.get(name, name)] = _with_names(schema, renamed)
         for path, operations in document["paths"].items():
             merged["paths"][path] = _with_names(operations, renamed)
+        for shared in ("parameters", "headers"):
+            merged["components"][shared] |= components.get(shared, {})
         merged["components"]["securitySchemes"] |= components.get("securitySchemes", {})
     return merged
+
+
+def public(documents: Iterable[Mapping[str, Any]]) -> dict[str, Any]:
+    """The same as callers find it: with what the door adds to every operation."""
+    document = merge(documents)
+    told = [operation for operations in document["paths"].values() for operation in operations.values()]
+    for operation in told:
+        _tell_of_the_door(operation)
+    _share_examples(told, document["components"]["examples"])
+    document["components"]["securitySchemes"] = SECURITY
+    document["servers"] = [{"url": "/", "description": "The one door."}]
+    document["tags"] = [{"name": tag} for tag in sorted({tag for operation in told for tag in operation["tags"]})]
+    return document
+
+
+def _share_examples(operations: Iterable[Mapping[str, Any]], known: dict[str, Any]) -> None:
+    """Tell each problem once: nearly all operations may refuse in the same ten ways."""
+    for operation in operations:
+        for answer in operation["responses"].values():
+            told: dict[str, Any] = answer.get("content", {}).get(MEDIA_TYPE, {}).get("examples", {})
+            for code, example in told.items():
+                # Of two services that say the same thing otherwise, the second speaks for itself.
+                if known.setdefault(code, example) == example:
+                    told[code] = {"$ref": f"#/components/examples/{code}"}
+
+
+def _tell_of_the_door(operation: dict[str, Any]) -> None:
+    """What the gateway adds to every operation: who may come in and how they say so, and its limits."""
+    [permission] = {name for needed in operation["security"] for names in needed.values() for name in names}
+    operation["security"] = [{scheme: [permission]} for scheme in SECURITY]
+    if Permission(permission) in MAY[Role.ANYONE]:
+        operation["security"].append({})
+    add_refusals(operation, *AT_THE_DOOR)
 
 
 def _renamed(own: Mapping[str, Any], known: Mapping[str, Any], prefix: str) -> dict[str, str]:
@@ -73,7 +124,7 @@ async def collected(app: FastAPI) -> dict[str, Any]:
         return kept[1]
     proxy: Proxy = app.state.proxy
     answers = await asyncio.gather(*(_ask(proxy, url) for url in app.state.service_urls.values()))
-    document = merge([*(answer for answer in answers if answer is not None), app.openapi()])
+    document = public([*(answer for answer in answers if answer is not None), app.openapi()])
     if None not in answers:
         app.state.openapi_document = (time.monotonic(), document)
     return document

@@ -110,7 +110,9 @@ async def test_who_may(world: World, row: str) -> None:
         before = await world.announced()
         by = callers(world, asked.about)[name]
         place = path.format(**asked.ids)
-        answer = await world.ask(method, place, asked.body, by=by, query=asked.query, content=asked.content)
+        # What chooses from a list means nothing to one of it.
+        query = {} if method == "GET" and place != path else asked.query
+        answer = await world.ask(method, place, asked.body, by=by, query=query, content=asked.content)
         found[name] = answered(await world.page_of(answer, asked.seeks, by=by), asked)
         if found[name] != DONE:
             assert await world.announced() == before

@@ -148,7 +148,8 @@ async def test_the_gateway_collects_what_its_services_say(
     assert (status, document["openapi"], document["info"]["title"]) == (200, "3.1.0", "Asar")
     # The other services do not answer; that is no reason to say nothing.
     assert set(document["paths"]) == {*documents[0]["paths"], *OWN}
-    names = [parameter["name"] for parameter in document["paths"]["/v1/live"]["get"]["parameters"]]
+    parameters = document["paths"]["/v1/live"]["get"]["parameters"]
+    names = [parameter["name"] for parameter in parameters if "name" in parameter]
     assert names == ["scope", "from", "to", "last"]
 
 
@@ -292,10 +293,15 @@ def test_the_manual_says_what_an_operation_takes_gives_and_refuses(merged: dict[
     assert [row.name for row in register.body if row.depth == 1][:3] == ["version", "given_on", "how"]
     assert {refused.code for refused in register.refusals} >= {"already-registered", "guardian-consent-missing"}
     assert {refused.status for refused in register.refusals} == {409, 422}
-    assert [status for status, _ in register.answers] == ["201"]
+    assert [status for status, _ in register.answers] == ["200", "201"]
+    assert {row.name for row in register.parameters} == {"Idempotency-Key", "validate_only"}
     assert {row.name for row in search.parameters} >= {"limit", "cursor", "status"}
     batch = operations["POST", "/v1/volunteers/batches"]
-    assert [(row.name, row.kind) for row in batch.body] == [("items", "list of object")]
+    assert [(row.name, row.kind) for row in batch.body if row.depth == 0] == [
+        ("items", "list of object"),
+        ("mode", "each | atomic"),
+    ]
+    assert {"client_ref", "born_on"} <= {row.name for row in batch.body if row.depth == 1}
 
 
 def test_the_manual_tells_each_fact() -> None:

@@ -227,6 +227,12 @@ class KiteView(View):
     name: str
 
 
+class MadeKite(KiteView):
+    """A kite, and who made it."""
+
+    by: str
+
+
 class Everything(Form):
     """Every type that forms are made of."""
 
@@ -285,13 +291,13 @@ _BY_NAME = select(Kite.__table__).order_by(Kite.__table__.c.name)  # type: ignor
 
 
 @routes.post("", status_code=status.HTTP_201_CREATED, dependencies=_writes)
-async def make(form: MakeKite, response: Response, tx: Tx, now: Now, caller: Caller) -> dict[str, Any]:
+async def make(form: MakeKite, response: Response, tx: Tx, now: Now, caller: Caller) -> MadeKite:
     kite = await make_kite(tx, form, now=now)
     response.headers["Location"] = f"/v1/kites/{kite.id}"
-    return {"id": kite.id, "name": kite.name, "by": caller.id}
+    return MadeKite(id=kite.id, version=kite.version, name=kite.name, by=caller.id)
 
 
-@routes.post("/batches", dependencies=_writes)
+@routes.post("/batches", status_code=status.HTTP_207_MULTI_STATUS, dependencies=_writes)
 async def make_many(batch: Batch[MakeKite], tx: Tx, now: Now) -> Response:
     async def make_one(form: MakeKite) -> UUID | Repeated:
         if form.id is not None and await tx.get(Kite, form.id) is not None:

@@ -22,7 +22,7 @@ class MakeDelivery(Form):
         None, description="Whom it helped; all who belong to the family on that day when absent."
     )
     centre_id: UUID
-    kind: Literal["money", "goods", "service"]
+    kind: Literal["money", "goods", "service"] = Field(examples=["service"])
     value: Money | None = None
     description: LongText | None = None
     event_id: UUID | None = None

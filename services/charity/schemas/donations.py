@@ -4,7 +4,7 @@ from datetime import date, datetime
 from typing import Annotated, Any, Literal, Self
 from uuid import UUID
 
-from pydantic import Field, model_validator
+from pydantic import ConfigDict, Field, model_validator
 
 from services.charity.schemas.days import Today
 from services.charity.schemas.wrong import wrong
@@ -23,6 +23,8 @@ class GiveGoods(Form):
 
 class Donor(Form):
     """Who gave; `{"anonymous": true}` and nothing else where they do not want to be known."""
+
+    model_config = ConfigDict(json_schema_extra={"examples": [{"anonymous": True}]})
 
     anonymous: Flag = False
     kind: Literal["person", "organisation"] | None = None
