@@ -11,7 +11,7 @@ from services.gateway.form_pages import Page, router
 from services.gateway.queries import access as queries
 from services.gateway.routes.access import Links, shown
 from services.gateway.routes.access_pages.account import KEYS_MAX
-from services.gateway.routes.access_pages.rights import GIVEABLE, choices
+from services.gateway.routes.access_pages.rights import GIVEABLE
 from services.gateway.routes.access_pages.where import chosen_centres, chosen_directions
 from services.gateway.schemas.access import Invite
 from shared.access.doors import Caller, permits
@@ -56,7 +56,7 @@ async def invite(page: Page, tx: Tx, seal: Sealing, caller: Caller, now: Now, li
         )
         made = shown(*accounts.invite(tx, form, by=caller.id, seal=seal, now=now), links, seal)
         return page.show("link_shown.html", invitation=made, back=page.to("people"))
-    return page.show("invite.html", roles=GIVEABLE, **await choices(page))
+    return page.show("invite.html", roles=GIVEABLE, places=await places.known(page.request.app, page.language))
 
 
 @router.api_route("/people/invitations/{invitation_id}", methods=["GET", "POST"], dependencies=_MANAGING)

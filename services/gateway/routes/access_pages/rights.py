@@ -8,7 +8,7 @@ from fastapi import Response
 from services.gateway import places
 from services.gateway.commands import accounts
 from services.gateway.domain.access import PEOPLE, NotKnown
-from services.gateway.form_pages import Asked, Page, router
+from services.gateway.form_pages import Page, router
 from services.gateway.queries import access as queries
 from services.gateway.routes.access_pages.where import chosen_centres, chosen_directions
 from services.gateway.schemas.access import GiveGrant
@@ -39,7 +39,9 @@ async def give(page: Page, account_id: UUID, tx: Tx, seal: Sealing, caller: Call
         return page.leave(f"people/{account_id}", done="given")
     # To be a volunteer, one has to be a certain one: that is said in the invitation.
     roles = [role for role in GIVEABLE if role is not Role.VOLUNTEER or account["volunteer_id"] is not None]
-    return page.show("give.html", account=account, roles=roles, **await choices(page))
+    return page.show(
+        "give.html", account=account, roles=roles, places=await places.known(page.request.app, page.language)
+    )
 
 
 @router.api_route("/people/{account_id}/grants/{grant_id}", methods=["GET", "POST"], dependencies=_MANAGING)
@@ -66,11 +68,6 @@ async def revoke(page: Page, account_id: UUID, tx: Tx, seal: Sealing, caller: Ca
         return page.leave(f"people/{account_id}", done="revoked")
     account = await _account(tx, account_id, seal)
     return page.ask("revoke", about=account["name"], back=page.to(f"people/{account_id}"), dangerous=True)
-
-
-async def choices(page: Asked) -> dict[str, Any]:
-    """What the form of a grant lets one choose from."""
-    return {"places": await places.known(page.request.app, page.language), "within": None}
 
 
 async def _account(tx: Tx, account_id: UUID, seal: Sealing) -> dict[str, Any]:
