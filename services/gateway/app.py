@@ -137,6 +137,8 @@ class Gateway:
             self.process.authentication,
             open_doors=self.settings.open_doors,
             trusted_proxies=self.settings.trusted_proxies,
+            https=self.settings.public_url.startswith("https://"),
+            cors_origins=self.settings.cors_origins,
             end_streams=self.process.end_streams,
         )
 

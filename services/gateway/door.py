@@ -5,17 +5,18 @@ from dataclasses import dataclass
 
 from starlette.types import ASGIApp, Message, Receive, Scope, Send
 
+from services.gateway.addresses import is_from_here
 from services.gateway.authentication import ANYBODY, Authentication, CrossSite, Known
 from services.gateway.credentials import COOKIE, NO_COOKIE
 from services.gateway.domain.access import CredentialsRefused
-from services.gateway.headers import GUARDS, with_headers
+from services.gateway.headers import for_origins, guards, with_headers
 from services.gateway.limits import Limits, TooManyStreams, Visit
 from services.gateway.live import Live
 from services.gateway.proxy import JOURNAL, LARGER_BODIES, OWNERS, Proxy, owner_of
 from shared import languages
-from shared.access.permissions import Role
-from shared.access.principal import person
-from shared.errors import Refusal
+from shared.access.permissions import Permission, Role
+from shared.access.principal import Principal, person
+from shared.errors import NotFound, Refusal
 from shared.problems import BodyLimit, headers_of, problem_of, respond
 from shared.process import BODY_BYTES_MAX
 from shared.telemetry import Observed
@@ -40,9 +41,6 @@ _ROUTES = {noun: Forwarded(f"/v1/{noun}") for noun in (*OWNERS, JOURNAL)}
 class Door:
     """Plain ASGI around the gateway's own application."""
 
-    headers = GUARDS
-    """What the server adds to whatever it sends."""
-
     def __init__(
         self,
         app: ASGIApp,
@@ -53,12 +51,15 @@ class Door:
         *,
         open_doors: bool,
         trusted_proxies: str,
+        https: bool,
+        cors_origins: str,
         end_streams: Callable[[], Awaitable[None]],
     ) -> None:
         """`end_streams` is what the server calls before it waits for requests to finish.
 
         `trusted_proxies` are those whose word it takes for where a request comes from.
         """
+        self.headers = guards(https=https)
         self.trusted_proxies = trusted_proxies
         self.end_streams = end_streams
         self._app = app
@@ -68,13 +69,18 @@ class Door:
         self._forwarding = Observed(BodyLimit(self._forward, bytes_max=BODY_BYTES_MAX, larger=LARGER_BODIES))
         self._authentication = authentication
         self._nobody = Known(ADMINISTRATOR) if open_doors else ANYBODY
+        self._origins = {origin.strip().encode() for origin in cors_origins.split(",") if origin}
+        self._for_origins = for_origins(self._open, [origin.decode() for origin in self._origins])
 
     async def __call__(self, scope: Scope, receive: Receive, send: Send) -> None:
         if scope["type"] != "http":
             await self._app(scope, receive, send)
             return
         with languages.listening(scope):
-            await self._open(scope, receive, send)
+            if self._origins and _header(scope, b"origin") in self._origins:
+                await self._for_origins(scope, receive, send)
+            else:
+                await self._open(scope, receive, send)
 
     async def _open(self, scope: Scope, receive: Receive, send: Send) -> None:
         known: Known = self._nobody
@@ -112,6 +118,8 @@ class Door:
                     await _refuse(refusal, visit, scope, receive, send)
                 else:
                     await self._live(scope, receive, send, more=visit.headers)
+            case ["", "metrics"] | ["", "health", "status"] if not _is_operator(scope):
+                await respond(problem_of(NotFound()))(scope, receive, with_headers(send, visit.headers))
             # What is resolved on the way might reach another place than the one that was looked at here.
             case ["", "v1", noun, *deeper] if owner_of(noun, deeper) and not {".", ".."} & set(deeper):
                 scope["route"] = _ROUTES[noun]
@@ -128,7 +136,7 @@ class Door:
 
 def _is_for_people(scope: Scope) -> bool:
     """Whether a browser shows what is answered: a page or a file of one, asked for without a key."""
-    first = scope["path"].split("/")[1]
+    first = scope["path"][1:].partition("/")[0]
     return first in _FOR_PEOPLE and not any(name == b"authorization" for name, _ in scope["headers"])
 
 
@@ -142,6 +150,16 @@ def _forgetting(send: Send) -> Send:
         await send(message)
 
     return sending
+
+
+def _is_operator(scope: Scope) -> bool:
+    """Whether details of the running are for who asks: on this very machine, or with an operator's key."""
+    principal: Principal = scope["state"]["principal"]
+    return principal.may(Permission.OPERATE) or is_from_here(scope)
+
+
+def _header(scope: Scope, wanted: bytes) -> bytes:
+    return next((value for name, value in scope["headers"] if name == wanted), b"")
 
 
 async def _refuse(refusal: Refusal, visit: Visit, scope: Scope, receive: Receive, send: Send) -> None:

@@ -1,9 +1,10 @@
 """What the gateway says with every answer: to browsers, what a page may do; to caches, that nothing is kept."""
 
-from collections.abc import Callable, Coroutine, Iterable
+from collections.abc import Callable, Collection, Coroutine, Iterable
 from typing import Any
 
-from starlette.types import Message, Send
+from starlette.middleware.cors import CORSMiddleware
+from starlette.types import ASGIApp, Message, Send
 
 Headers = Iterable[tuple[bytes, bytes]]
 
@@ -13,7 +14,7 @@ CONTENT_SECURITY_POLICY = (
     # Only what Svelte writes itself may become HTML.
     "require-trusted-types-for 'script'; trusted-types svelte-trusted-html"
 )
-GUARDS = (
+_GUARDS = (
     ("Content-Security-Policy", CONTENT_SECURITY_POLICY),
     ("X-Content-Type-Options", "nosniff"),
     ("Referrer-Policy", "same-origin"),
@@ -21,7 +22,28 @@ GUARDS = (
     ("Cross-Origin-Resource-Policy", "same-origin"),
     ("Permissions-Policy", "camera=(), geolocation=(), microphone=(), payment=(), usb=()"),
 )
-"""For the server to put on everything it sends, its own complaints about unreadable requests included."""
+_ONLY_HTTPS = ("Strict-Transport-Security", "max-age=31536000")
+_FOR_SCRIPTS = ("ETag", "Location", "Retry-After", "RateLimit", "RateLimit-Policy", "Idempotency-Replayed")
+
+
+def guards(*, https: bool) -> list[tuple[str, str]]:
+    """For the server to put on everything it sends, its own complaints about unreadable requests included.
+
+    `https`: people come by it, so a browser is told never to try without.
+    """
+    return [*_GUARDS, _ONLY_HTTPS] if https else [*_GUARDS]
+
+
+def for_origins(app: ASGIApp, origins: Collection[str]) -> ASGIApp:
+    """The same application for scripts of these other sites. They call with a key; a cookie is of no use to them."""
+    return CORSMiddleware(
+        app,
+        allow_origins=list(origins),
+        allow_methods=["GET", "HEAD", "POST", "PUT", "PATCH", "DELETE"],
+        allow_headers=["Authorization", "Content-Type", "Idempotency-Key", "If-Match", "If-None-Match", "Prefer"],
+        allow_credentials=False,
+        expose_headers=_FOR_SCRIPTS,
+    )
 
 
 def with_headers(send: Send, more: Headers) -> Callable[[Message], Coroutine[Any, Any, None]]:

@@ -6,12 +6,11 @@ each counts for itself. Why not by a library: decision 0020.
 
 import time
 from collections.abc import Callable
-from functools import lru_cache
-from ipaddress import IPv6Address, ip_address, ip_network
 from math import ceil
 
 from starlette.types import Scope
 
+from services.gateway.addresses import address_of
 from services.gateway.settings import GatewaySettings
 from shared.access.principal import Principal
 from shared.errors import TooMany
@@ -22,8 +21,6 @@ _UNCOUNTED = ("/health/", "/metrics", "/version", "/assets/", "/pages/", "/favic
 _DEAR = frozenset({"searches", "disclosures", "exports"})
 """Last segments of what costs more than others, or tells more of people."""
 _COME_BACK_S = 10
-_NETWORK_OF_ONE = 64
-"""Bits of an IPv6 address that one subscriber cannot choose."""
 
 
 class QuotaExceeded(TooMany):
@@ -200,22 +197,3 @@ class Limits:
         ]
         for caller in gone:
             del self._shares[caller]
-
-
-def address_of(scope: Scope) -> str:
-    """What tells anonymous callers apart: the address; of IPv6, the network that one subscriber is given."""
-    client: tuple[str, int] | None = scope.get("client")
-    return f"address:{_network_of(client[0]) if client else '-'}"
-
-
-@lru_cache(maxsize=4096)
-def _network_of(host: str) -> str:
-    try:
-        address = ip_address(host)
-    except ValueError:
-        return host
-    if not isinstance(address, IPv6Address):
-        return host
-    if address.ipv4_mapped is not None:
-        return str(address.ipv4_mapped)
-    return str(ip_network((int(address), _NETWORK_OF_ONE), strict=False))

@@ -6,6 +6,7 @@ from uuid import UUID
 from fastapi import APIRouter, Depends, Header, Request, Response, status
 
 from services.gateway import credentials
+from services.gateway.addresses import address_of
 from services.gateway.authentication import Known
 from services.gateway.commands import accounts, sessions
 from services.gateway.domain.access import (
@@ -22,7 +23,6 @@ from services.gateway.domain.access import (
     TooManySignIns,
     VolunteerHasAccount,
 )
-from services.gateway.limits import address_of
 from services.gateway.queries import access as queries
 from services.gateway.schemas.access import ChangeMe, ChangePassword, Enrol, MeView, SessionView, SignIn
 from shared.access.doors import NotPermitted, permits
