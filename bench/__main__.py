@@ -11,7 +11,7 @@ import tempfile
 from collections.abc import AsyncIterator, Callable
 from pathlib import Path
 
-from bench import dashboard, drain, registration
+from bench import dashboard, door, drain, registration
 from bench.measure import Result
 from bench.servers import Servers
 
@@ -19,6 +19,7 @@ BENCHMARKS: dict[str, Callable[[Servers], AsyncIterator[Result]]] = {
     "registration": registration.measure,
     "drain": drain.measure,
     "dashboard": dashboard.measure,
+    "door": door.measure,
 }
 
 

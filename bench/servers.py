@@ -55,7 +55,10 @@ class Servers:
 
     @contextlib.asynccontextmanager
     async def service(self, name: str, settings: Settings, *words: str) -> AsyncGenerator[aiohttp.ClientSession]:
-        """A running service process, and a session that calls it as the gateway would, over 64 connections."""
+        """A running service process, and a session that calls it over 64 connections.
+
+        It calls a service as the gateway would, and the gateway as anyone.
+        """
         environment = os.environ | {f"ASAR_{key.upper()}": str(value) for key, value in settings.model_dump().items()}
         for command in (("migrate",), words):
             process = await asyncio.create_subprocess_exec(
@@ -64,10 +67,9 @@ class Servers:
             if command == ("migrate",):
                 await process.wait()
         token = Signer(self.keys_dir).sign(BENCH, name)
+        headers = {"Authorization": f"Bearer {token}"} if name != "gateway" else {}
         connector = aiohttp.TCPConnector(limit=64)
-        session = aiohttp.ClientSession(
-            f"http://127.0.0.1:{settings.port}", connector=connector, headers={"Authorization": f"Bearer {token}"}
-        )
+        session = aiohttp.ClientSession(f"http://127.0.0.1:{settings.port}", connector=connector, headers=headers)
         try:
             async with asyncio.timeout(READY_S):
                 while not await _ready(session):  # noqa: ASYNC110  # another process cannot set an event

@@ -135,8 +135,11 @@ class Limits:
 
     def __init__(self, settings: GatewaySettings, *, clock: Callable[[], float] = time.monotonic) -> None:
         self._clock = clock
-        self._known = Policy("key", settings.requests_per_minute)
-        self._unknown = Policy("address", settings.anonymous_requests_per_minute)
+        self._policies = {
+            "person": Policy("person", settings.requests_per_minute),
+            "machine": Policy("key", settings.key_requests_per_minute),
+            "anyone": Policy("address", settings.anonymous_requests_per_minute),
+        }
         self._searches = Policy("searches", settings.searches_per_minute)
         self._at_once_max = settings.requests_at_once
         self._streams_max = settings.streams_per_caller
@@ -154,7 +157,7 @@ class Limits:
         share = self._shares.get(caller)
         if share is None:
             share = self._shares[caller] = Share()
-        headers, refusal = self._counted(share, self._unknown if anonymous else self._known, scope["path"], now)
+        headers, refusal = self._counted(share, self._policies[principal.kind], scope["path"], now)
         return Visit(
             share, headers, refusal, streams_max=self._anonymous_streams_max if anonymous else self._streams_max
         )

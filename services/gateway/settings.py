@@ -42,7 +42,10 @@ class GatewaySettings(Settings):
         "https://map.example; empty lets none, and there is no way to let all.",
     )
     watchers_max: int = Field(20_000, ge=1, description="Live streams at the most; more are told to come back later.")
-    requests_per_minute: int = Field(600, ge=1, description="Requests a minute that one person or key may make.")
+    requests_per_minute: int = Field(600, ge=1, description="Requests a minute that one person may make.")
+    key_requests_per_minute: int = Field(
+        6_000, ge=1, description="Requests a minute with one API key: a machine asks for many people."
+    )
     anonymous_requests_per_minute: int = Field(
         300,
         ge=1,
@@ -50,7 +53,7 @@ class GatewaySettings(Settings):
         "are not counted: a whole office may share an address.",
     )
     searches_per_minute: int = Field(
-        60, ge=1, description="Searches, disclosures and exports a minute for one caller; each is a request as well."
+        120, ge=1, description="Searches, disclosures and exports a minute for one caller; each is a request as well."
     )
     requests_at_once: int = Field(100, ge=1, description="Requests of one caller that are answered side by side.")
     streams_per_caller: int = Field(100, ge=1, description="Open streams of one person or key.")

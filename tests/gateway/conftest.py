@@ -23,8 +23,8 @@ def make_settings(database_url: str, nats_url: str, keys_dir: Path, **others: An
     own: dict[str, Any] = {"log_level": "error", "port": 0, "pool_size": 5, "trusted_proxies": "127.0.0.1"}
     own |= as_service_and_owner(database_url)
     # Tests ask in a minute what a person asks in a day; those of the limits themselves set them.
-    limits = ("requests_per_minute", "anonymous_requests_per_minute", "searches_per_minute", "streams_per_caller")
-    ample: dict[str, Any] = dict.fromkeys(limits, 10**6)
+    per_minute = ("requests", "key_requests", "anonymous_requests", "searches")
+    ample: dict[str, Any] = {f"{what}_per_minute": 10**6 for what in per_minute} | {"streams_per_caller": 10**6}
     return GatewaySettings(nats_url=nats_url, keys_dir=keys_dir, **nowhere | own | ample | others)
 
 

@@ -21,6 +21,7 @@ from tests.gateway.watching import Watching
 ALICE, BOB = person("person:alice", Role.COORDINATOR), person("person:bob", Role.COORDINATOR)
 FEW: dict[str, Any] = {
     "requests_per_minute": 10,
+    "key_requests_per_minute": 10,
     "anonymous_requests_per_minute": 4,
     "searches_per_minute": 3,
     "requests_at_once": 2,
@@ -72,7 +73,7 @@ def test_who_asks_too_often_is_told_when_to_come_back_and_is_let_in_then(gate: G
 
     refusal = gate.ask().refusal
     assert refusal is not None
-    assert (refusal.code(), refusal.policies) == ("quota-exceeded", ["key"])
+    assert (refusal.code(), refusal.policies) == ("quota-exceeded", ["person"])
     gate.clock.now += refusal.retry_after_s - 1
     assert gate.ask().refusal is not None
     gate.clock.now += 1
@@ -131,7 +132,7 @@ def test_searches_and_disclosures_have_a_smaller_quota_beside_the_one_of_all_req
     visit = gate.ask(ALICE, path)
     assert visit.refusal is not None
     assert visit.refusal.policies == ["searches"]
-    assert dict(visit.headers)[b"ratelimit-policy"] == b'"key";q=10;w=60, "searches";q=3;w=60'
+    assert dict(visit.headers)[b"ratelimit-policy"] == b'"person";q=10;w=60, "searches";q=3;w=60'
     assert gate.let_in(7) == [True] * 7
     assert gate.ask().refusal is not None
 
@@ -141,10 +142,10 @@ def test_what_is_left_is_told_with_every_answer(gate: Gate) -> None:
 
     visits = [gate.ask() for _ in range(11)]
 
-    assert dict(visits[0].headers) == {b"ratelimit-policy": b'"key";q=10;w=60', b"ratelimit": b'"key";r=9;t=42'}
-    assert dict(visits[9].headers)[b"ratelimit"] == b'"key";r=0;t=42'
+    assert dict(visits[0].headers) == {b"ratelimit-policy": b'"person";q=10;w=60', b"ratelimit": b'"person";r=9;t=42'}
+    assert dict(visits[9].headers)[b"ratelimit"] == b'"person";r=0;t=42'
     # Six seconds into the next minute, a tenth of these ten is out of sight.
-    assert dict(visits[10].headers)[b"ratelimit"] == b'"key";r=0;t=48'
+    assert dict(visits[10].headers)[b"ratelimit"] == b'"person";r=0;t=48'
 
 
 @pytest.mark.parametrize("path", ["/health/live", "/metrics", "/version", "/assets/page.js", "/v1/live"])
