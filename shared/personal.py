@@ -13,10 +13,27 @@ class ErasureNotConfirmed(RuleBroken):
     """To confirm an erasure, repeat the number of the record that is meant."""
 
 
+class PurposeMissing(RuleBroken):
+    """Who asks for another person's data says what for."""
+
+
 class Disclose(Form):
     """What is sealed is to be read in clear."""
 
     purpose: Purpose = Field(description="Why. It is written down with who asked and when, and kept.")
+
+
+class Export(Form):
+    """All that is known of a person is to be given out."""
+
+    purpose: Purpose | None = Field(
+        None, description="Why; kept with who asked and when. Who asks for their own need not say."
+    )
+
+    def require_purpose(self, *, own: bool) -> None:
+        """Raises: PurposeMissing."""
+        if self.purpose is None and not own:
+            raise PurposeMissing(pointer="/purpose")
 
 
 class Erase(Form):

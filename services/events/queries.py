@@ -65,6 +65,12 @@ PLACES_AHEAD = select(col(SignUp.id)).where(
     col(SignUp.attendance).is_(None),
     col(SignUp.starts_at) > bindparam("now"),
 )
+_TO_EXPORT = """
+SELECT signup.id, event.title, shift.role, signup.starts_at, signup.ends_at, signup.confirmed_at, signup.withdrawn_at,
+    signup.attendance, signup.centre_id, signup.event_id
+FROM signup JOIN event ON event.id = signup.event_id JOIN shift ON shift.id = signup.shift_id
+WHERE signup.volunteer_id = $1 ORDER BY signup.starts_at, signup.id
+"""
 SHIFTS_OF_EVENT = select(col(Shift.id)).where(col(Shift.event_id) == bindparam("event_id"))
 TIME_OF_SHIFTS = select(
     func.min(col(Shift.starts_at)).label("starts_at"), func.max(col(Shift.ends_at)).label("ends_at")
@@ -138,6 +144,11 @@ async def list_sign_ups(
     if volunteer_id is not None:
         query = query.where(col(SignUp.volunteer_id) == volunteer_id)
     return await tx.fetch(_by_id(query, col(SignUp.id), page))
+
+
+async def sign_ups_to_export(tx: Transaction, volunteer_id: UUID) -> Rows:
+    """All places of a volunteer, with what their events are called."""
+    return await tx.sql(_TO_EXPORT, volunteer_id)
 
 
 async def list_headcounts(tx: Transaction, page: Paging, *, event_id: UUID | None) -> Rows:

@@ -20,7 +20,7 @@ consumer.on(volunteers.VolunteerActivated, projections.follow_volunteer)
 consumer.on(volunteers.VolunteerPaused, projections.follow_volunteer)
 consumer.on(volunteers.VolunteerResumed, projections.follow_volunteer)
 consumer.on(volunteers.VolunteerLeft, projections.follow_volunteer)
-consumer.on(volunteers.VolunteerErased, projections.follow_volunteer)
+consumer.on(volunteers.VolunteerErased, projections.erase_volunteer)
 consumer.on(volunteers.VolunteersDeclared, projections.declare)
 consumer.on(volunteers.HoursRecorded, projections.record_hours)
 

@@ -162,6 +162,31 @@ async def follow_volunteer(
         tick(tx, message, fact.on)
 
 
+# What is closed once is closed for every generation, however often it is folded.
+_CLOSE_ACCOUNT = """
+WITH closed AS (
+    UPDATE public.account SET status = 'revoked', name = NULL, login = NULL, login_index = NULL, password = NULL,
+        issuer = NULL, subject = NULL, version = version + 1
+    WHERE volunteer_id = $1 AND name IS NOT NULL RETURNING id
+), sessions AS (
+    UPDATE public.session SET agent = '', ended_at = coalesce(ended_at, $2) WHERE account_id IN (SELECT id FROM closed)
+), grants AS (
+    UPDATE public.accountgrant SET ended_by = 'system:gateway', ended_at = $2
+    WHERE account_id IN (SELECT id FROM closed) AND ended_at IS NULL
+), keys AS (
+    UPDATE public.apikey SET ended_by = 'system:gateway', ended_at = $2
+    WHERE account_id IN (SELECT id FROM closed) AND ended_at IS NULL
+)
+DELETE FROM public.invitation WHERE volunteer_id = $1 OR account_id IN (SELECT id FROM closed)
+"""
+
+
+async def erase_volunteer(tx: Transaction, message: Message[volunteers.VolunteerErased]) -> None:
+    """Not registered from that day on; and who they were can no longer sign in."""
+    await follow_volunteer(tx, message)
+    await tx.sql(_CLOSE_ACCOUNT, message.data.volunteer_id, message.time)
+
+
 async def declare(tx: Transaction, message: Message[volunteers.VolunteersDeclared]) -> None:
     fact = message.data
     count(tx, fact, fact.on, volunteers_declared=fact.number - fact.before)

@@ -14,6 +14,7 @@ from starlette.exceptions import HTTPException
 from starlette.types import Receive, Scope, Send
 from yarl import URL
 
+from shared import languages
 from shared.access.principal import ANYONE, Principal
 from shared.access.token import Signer
 from shared.errors import Unavailable
@@ -68,6 +69,9 @@ def owner_of(noun: str, deeper: Sequence[str]) -> str | None:
     """Which service answers `/v1/<noun>/<deeper…>`; None where the gateway does so itself."""
     if noun == JOURNAL and deeper:
         return deeper[0] if deeper[0] in OWNERS.values() else None
+    if (noun, deeper[1:]) == ("volunteers", ["exports"]):
+        # Put together of what several services know.
+        return None
     return OWNERS.get(noun)
 
 
@@ -124,6 +128,23 @@ class Proxy:
                 self._urls[service] + path, headers={"Authorization": f"Bearer {token}"}, raise_for_status=True
             ) as answer:
                 return await answer.read()
+        except (aiohttp.ClientError, TimeoutError) as error:
+            raise ServiceUnavailable from error
+
+    async def ask(self, service: str, principal: Principal, path: str, body: bytes) -> tuple[int, bytes]:
+        """What a service answers to a request that the gateway makes for somebody: its status and body.
+
+        Raises:
+            ServiceUnavailable
+        """
+        headers = {
+            "authorization": f"Bearer {self._signer.sign(principal, service)}",
+            "content-type": "application/json",
+            "accept-language": languages.spoken(),
+        }
+        try:
+            async with self.session.post(self._urls[service] + path, data=body, headers=headers) as answer:
+                return answer.status, await answer.read()
         except (aiohttp.ClientError, TimeoutError) as error:
             raise ServiceUnavailable from error
 

@@ -13,7 +13,7 @@ from sqlmodel import col
 from services.volunteers.domain import ERASED
 from services.volunteers.reference import plain
 from services.volunteers.schemas import SearchVolunteers
-from services.volunteers.tables import Assignment, Centre, Declaration, HoursEntry, StatusChange, Volunteer
+from services.volunteers.tables import Assignment, Centre, Consent, Declaration, HoursEntry, StatusChange, Volunteer
 from shared.access.principal import EVERYTHING
 from shared.database import Transaction
 from shared.paging import Paging
@@ -120,6 +120,21 @@ async def kept_of_volunteer(tx: Transaction, volunteer_id: UUID) -> Mapping[str,
     async with tx.reaching(EVERYTHING):
         [row] = await tx.sql(_KEPT, volunteer_id)
     return dict(row)
+
+
+async def consents_of_volunteer(tx: Transaction, volunteer_id: UUID) -> list[Consent]:
+    query = select(Consent).where(col(Consent.volunteer_id) == volunteer_id).order_by(col(Consent.id))
+    return [restored(Consent, record) for record in await tx.fetch(query)]
+
+
+async def changes_of_volunteer(tx: Transaction, volunteer_id: UUID) -> list[StatusChange]:
+    query = select(StatusChange).where(col(StatusChange.volunteer_id) == volunteer_id).order_by(col(StatusChange.id))
+    return [restored(StatusChange, record) for record in await tx.fetch(query)]
+
+
+async def all_hours_of_volunteer(tx: Transaction, volunteer_id: UUID) -> list[HoursEntry]:
+    query = select(HoursEntry).where(col(HoursEntry.volunteer_id) == volunteer_id).order_by(col(HoursEntry.earned_on))
+    return [restored(HoursEntry, record) for record in await tx.fetch(query)]
 
 
 async def reasons_of_volunteer(tx: Transaction, volunteer_id: UUID) -> list[StatusChange]:

@@ -6,7 +6,18 @@ computes the chain anew.
 """
 
 from shared.journal.chain import Checked, Head, check
-from shared.journal.entries import Outcome, Purpose, write
+from shared.journal.entries import Outcome, Purpose, entries_of, write
 from shared.journal.tables import CREATE, DROP, remember_journal
 
-__all__ = ["CREATE", "DROP", "Checked", "Head", "Outcome", "Purpose", "check", "remember_journal", "write"]
+__all__ = [
+    "CREATE",
+    "DROP",
+    "Checked",
+    "Head",
+    "Outcome",
+    "Purpose",
+    "check",
+    "entries_of",
+    "remember_journal",
+    "write",
+]

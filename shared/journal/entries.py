@@ -1,8 +1,9 @@
 """Writing in the journal."""
 
 import re
+from collections.abc import Iterable
 from datetime import datetime
-from typing import Annotated, Literal
+from typing import Annotated, Any, Literal
 
 from pydantic import AfterValidator
 
@@ -38,6 +39,16 @@ def write(
             "outcome": outcome,
         },
     )
+
+
+async def entries_of(tx: Transaction, records: Iterable[str]) -> list[dict[str, Any]]:
+    """What was done to some records, oldest first."""
+    return [dict(row) for row in await tx.sql(_OF_RECORDS, list(records))]
+
+
+_OF_RECORDS = (
+    'SELECT at, "by", what, record, purpose, outcome FROM journal WHERE record = ANY($1::text[]) ORDER BY number'
+)
 
 
 def _names_nobody(purpose: str) -> str:

@@ -19,7 +19,14 @@ from services.charity.commands.families import (
     verify_family,
 )
 from services.charity.commands.funds import lock_funds, lock_funds_of_donations
-from services.charity.commands.personal import disclose_delivery, disclose_donor, disclose_family, require_family
+from services.charity.commands.personal import (
+    disclose_delivery,
+    disclose_donor,
+    disclose_family,
+    export_family,
+    export_member,
+    require_family,
+)
 from services.charity.commands.refunds import refund_donation
 
 __all__ = [
@@ -35,6 +42,8 @@ __all__ = [
     "erase_donor",
     "erase_family",
     "erase_member",
+    "export_family",
+    "export_member",
     "issue_receipts",
     "know_centre",
     "know_centre_is_closed",

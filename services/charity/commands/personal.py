@@ -9,7 +9,7 @@ from services.charity.tables import Delivery, Donation, Family, Member, StatusCh
 from shared import journal
 from shared.access.principal import Principal
 from shared.database import Transaction
-from shared.personal import Disclose
+from shared.personal import Disclose, Export
 
 
 async def require_family(tx: Transaction, family_id: UUID) -> Family:
@@ -40,6 +40,37 @@ async def disclose_family(
     return family, members, await queries.reasons_of(tx, [family_id, *(member.id for member in members)])
 
 
+async def export_family(
+    tx: Transaction, family_id: UUID, form: Export, *, by: Principal, now: datetime
+) -> tuple[Family, Sequence[Member]]:
+    """Give out a family and its people, in the transaction that writes it down.
+
+    Raises:
+        FamilyNotFound, FamilyIsErased, PurposeMissing
+    """
+    form.require_purpose(own=False)
+    family = await require_family(tx, family_id)
+    await _note_export(tx, f"family/{family_id}", form, by, now)
+    return family, (await queries.members_of_families(tx, [family_id])).get(family_id, [])
+
+
+async def export_member(
+    tx: Transaction, family_id: UUID, member_id: UUID, form: Export, *, by: Principal, now: datetime
+) -> Member:
+    """Give out one person of a family, likewise.
+
+    Raises:
+        FamilyNotFound, FamilyIsErased, MemberNotFound, PurposeMissing
+    """
+    form.require_purpose(own=False)
+    await require_family(tx, family_id)
+    member = await tx.get(Member, member_id)
+    if member is None or member.family_id != family_id:
+        raise domain.MemberNotFound
+    await _note_export(tx, f"member/{member_id}", form, by, now)
+    return member
+
+
 async def disclose_delivery(
     tx: Transaction, delivery_id: UUID, form: Disclose, *, by: Principal, now: datetime
 ) -> Delivery:
@@ -68,6 +99,12 @@ async def disclose_donor(
         raise domain.DonationNotFound
     _note(tx, f"donation/{donation_id}", form, by, now)
     return donation
+
+
+async def _note_export(tx: Transaction, record: str, form: Export, by: Principal, now: datetime) -> None:
+    journal.write(tx, by=by, what="exported", record=record, purpose=form.purpose, now=now)
+    # Who reads the export sees that it was made.
+    await tx.flush()
 
 
 def _note(tx: Transaction, record: str, form: Disclose, by: Principal, now: datetime) -> None:

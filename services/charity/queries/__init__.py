@@ -2,6 +2,7 @@
 
 from services.charity.queries.families import (
     deliveries_of_family,
+    deliveries_to,
     known_iins,
     members_of_families,
     people_of_deliveries,
@@ -26,6 +27,7 @@ __all__ = [
     "Totals",
     "campaigns_of_donations",
     "deliveries_of_family",
+    "deliveries_to",
     "free_minor",
     "holds_money",
     "known_iins",

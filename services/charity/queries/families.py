@@ -13,6 +13,11 @@ _SIZES = (
     "SELECT family_id, count(*) FROM member WHERE family_id = ANY($1::uuid[]) AND until_on IS NULL GROUP BY family_id"
 )
 _IINS = "SELECT iin_index FROM member WHERE iin_index = ANY($1::bytea[]) AND until_on IS NULL"
+_DELIVERIES_TO = """
+SELECT * FROM delivery WHERE family_id = $1
+    AND ($2::uuid IS NULL OR EXISTS (SELECT FROM helped WHERE delivery_id = delivery.id AND person_id = $2))
+ORDER BY occurred_on, id
+"""
 _DELIVERIES = "SELECT * FROM delivery WHERE family_id = $1 ORDER BY id FOR NO KEY UPDATE"
 _REASONS = "SELECT * FROM statuschange WHERE of_id = ANY($1::uuid[]) AND reason IS NOT NULL ORDER BY id"
 _HELPED = (
@@ -37,6 +42,12 @@ async def known_iins(tx: Transaction, hashes: Iterable[bytes]) -> set[bytes]:
     """Which of these belong to somebody in a family, at whichever centre: nobody is looked after twice."""
     async with tx.reaching(EVERYTHING):
         return {record[0] for record in await tx.sql(_IINS, list(hashes))}
+
+
+async def deliveries_to(tx: Transaction, family_id: UUID, *, person_id: UUID | None = None) -> list[Delivery]:
+    """All help that reached a family, or one person of it."""
+    rows = await tx.sql(_DELIVERIES_TO, family_id, person_id)
+    return [restored(Delivery, record) for record in rows]
 
 
 async def deliveries_of_family(tx: Transaction, family_id: UUID) -> list[Delivery]:

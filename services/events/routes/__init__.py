@@ -1,6 +1,6 @@
 """HTTP in, command or query out. Nothing is decided here."""
 
-from services.events.routes import happenings, headcounts, reference, shifts, sign_ups
+from services.events.routes import exports, happenings, headcounts, reference, shifts, sign_ups
 from services.events.tables import Base
 from shared.journal import doors
 
@@ -10,6 +10,7 @@ ROUTERS = [
     shifts.router,
     headcounts.router,
     reference.router,
+    exports.router,
     doors.router("events", Base.metadata),
 ]
 

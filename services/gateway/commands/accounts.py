@@ -61,7 +61,7 @@ async def renew_password(
         NotKnown, AccountRevoked
     """
     account = await _living(tx, account_id)
-    for_whom = seal.open_text(account.name, place=queries.NAME, row=account.id)
+    for_whom = seal.text(account, "name") or ""
     return _link(
         tx, for_whom, {"account_id": account.id}, by=by, seal=seal, now=now, life=domain.ADMINISTRATOR_LINK_LIFE
     )

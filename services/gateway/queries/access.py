@@ -7,6 +7,7 @@ from uuid import UUID
 
 import asyncpg
 
+from shared import journal
 from shared.access.permissions import Permission, Role
 from shared.access.principal import Grant, Principal
 from shared.database import Transaction
@@ -42,6 +43,10 @@ _USABLE = """
 SELECT i.account_id, a.name, a.login, a.id FROM invitation AS i LEFT JOIN account AS a ON a.id = i.account_id
 WHERE i.secret = $1 AND i.ended_at IS NULL AND i.ends_at > $2
 """
+_TO_EXPORT = "SELECT * FROM account WHERE volunteer_id = $1 ORDER BY id"
+_SESSIONS_TO_EXPORT = (
+    "SELECT agent, made_at, seen_at, ended_at FROM session WHERE account_id = ANY($1::uuid[]) ORDER BY id"
+)
 _FIRST = UUID(int=0)
 _SIGNED_IN = Grant(role=Role.ANYONE, permissions=frozenset({Permission.OWN_ACCOUNT}))
 """What everybody may who has signed in, whatever else they were given."""
@@ -129,6 +134,24 @@ async def keys(
     return await tx.sql(_OWN_KEYS, now, after or _FIRST, fetch, account_id)
 
 
+async def to_export(tx: Transaction, volunteer_id: UUID, *, seal: Seal) -> dict[str, list[dict[str, Any]]]:
+    """The account of a volunteer, where they signed in, and what was done with it."""
+    accounts = await tx.sql(_TO_EXPORT, volunteer_id)
+    ids = [row["id"] for row in accounts]
+    return {
+        "account": [
+            {
+                "name": row["name"] and seal.open_text(row["name"], place=NAME, row=row["id"]),
+                "login": row["login"] and seal.open_text(row["login"], place=LOGIN, row=row["id"]),
+                **{name: row[name] for name in ("id", "status", "language", "made_at")},
+            }
+            for row in accounts
+        ],
+        "sessions": [dict(row) for row in await tx.sql(_SESSIONS_TO_EXPORT, ids)],
+        "journal": await journal.entries_of(tx, [f"account/{account_id}" for account_id in ids]),
+    }
+
+
 async def is_administered(tx: Transaction) -> bool:
     """Whether there is anybody who can let others in."""
     return bool((await tx.sql(_ADMINISTRATORS))[0][0])
@@ -139,7 +162,8 @@ def _opened(row: asyncpg.Record, seal: Seal) -> dict[str, Any]:
     return {
         **row,
         "account_id": row["id"],
-        "name": seal.open_text(row["name"], place=NAME, row=row["id"]),
+        # Who was erased has none.
+        "name": "" if row["name"] is None else seal.open_text(row["name"], place=NAME, row=row["id"]),
         "login": None if login is None else seal.open_text(login, place=LOGIN, row=row["id"]),
     }
 

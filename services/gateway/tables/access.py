@@ -51,7 +51,8 @@ class Account(Base, table=True):
     version: int = 1
     status: str = "active"
     """`pending` has signed in elsewhere and has no rights yet; `revoked` never comes in again."""
-    name: bytes = sealed(optional=False)
+    name: bytes | None = sealed()
+    """None of who was erased."""
     language: str = "kk"
     login: bytes | None = sealed()
     login_index: bytes | None = Field(default=None, sa_column=_hash())

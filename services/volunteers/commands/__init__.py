@@ -5,7 +5,12 @@ from services.volunteers.commands.centres import change_centre, close_centre, op
 from services.volunteers.commands.declarations import declare_volunteers
 from services.volunteers.commands.hours import credit_due_hours, earn_hours
 from services.volunteers.commands.imports import IMPORT, begin_import, import_page
-from services.volunteers.commands.personal import disclose_volunteer, erase_volunteer, require_volunteer
+from services.volunteers.commands.personal import (
+    disclose_volunteer,
+    erase_volunteer,
+    export_volunteer,
+    require_volunteer,
+)
 from services.volunteers.commands.volunteers import change_status, register_volunteer
 
 __all__ = [
@@ -20,6 +25,7 @@ __all__ = [
     "earn_hours",
     "end_assignment",
     "erase_volunteer",
+    "export_volunteer",
     "import_page",
     "make_assignment",
     "open_centre",

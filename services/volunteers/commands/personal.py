@@ -12,7 +12,7 @@ from shared.clock import civil_day
 from shared.contracts.volunteers import VolunteerErased
 from shared.database import Transaction
 from shared.jobs.job import KEEP_DAYS
-from shared.personal import COUNTED, Disclose, Erase, ErasureView, kept
+from shared.personal import COUNTED, Disclose, Erase, ErasureView, Export, kept
 from shared.sealed import Seal
 
 _EMPTIED: dict[str, Any] = {
@@ -50,6 +50,23 @@ async def disclose_volunteer(
     volunteer = await require_volunteer(tx, volunteer_id)
     journal.write(tx, by=by, what="disclosed", record=f"volunteer/{volunteer_id}", purpose=form.purpose, now=now)
     return volunteer, await queries.reasons_of_volunteer(tx, volunteer_id)
+
+
+async def export_volunteer(
+    tx: Transaction, volunteer_id: UUID, form: Export, *, by: Principal, now: datetime
+) -> Volunteer:
+    """Give out a volunteer, in the transaction that writes it down.
+
+    Raises:
+        VolunteerNotFound, VolunteerIsErased
+        PurposeMissing: it is somebody else's data.
+    """
+    form.require_purpose(own=by.volunteer_id == volunteer_id)
+    volunteer = await require_volunteer(tx, volunteer_id)
+    journal.write(tx, by=by, what="exported", record=f"volunteer/{volunteer_id}", purpose=form.purpose, now=now)
+    # Who reads the export sees that it was made.
+    await tx.flush()
+    return volunteer
 
 
 async def erase_volunteer(

@@ -1,6 +1,15 @@
 """HTTP in, command or query out. Nothing is decided here."""
 
-from services.volunteers.routes import assignments, centres, declarations, hours, imports, reference, volunteers
+from services.volunteers.routes import (
+    assignments,
+    centres,
+    declarations,
+    exports,
+    hours,
+    imports,
+    reference,
+    volunteers,
+)
 from services.volunteers.tables import Base
 from shared.journal import doors
 
@@ -14,6 +23,7 @@ ROUTERS = [
     declarations.router,
     hours.router,
     reference.router,
+    exports.router,
     doors.router("volunteers", Base.metadata),
 ]
 
