@@ -46,7 +46,9 @@ async def known_iins(tx: Transaction, hashes: Iterable[bytes]) -> set[bytes]:
 
 async def deliveries_to(tx: Transaction, family_id: UUID, *, person_id: UUID | None = None) -> list[Delivery]:
     """All help that reached a family, or one person of it."""
-    rows = await tx.sql(_DELIVERIES_TO, family_id, person_id)
+    # Whichever centre has brought it.
+    async with tx.reaching(EVERYTHING):
+        rows = await tx.sql(_DELIVERIES_TO, family_id, person_id)
     return [restored(Delivery, record) for record in rows]
 
 

@@ -10,6 +10,7 @@ from services.volunteers.tables import Consent, HoursEntry, StatusChange
 from shared import journal
 from shared.access.doors import Caller, permits
 from shared.access.permissions import Permission
+from shared.access.principal import EVERYTHING
 from shared.clock import Now
 from shared.personal import Export, PurposeMissing
 from shared.problems import refusals
@@ -32,11 +33,14 @@ async def export_volunteer(
 ) -> dict[str, Any]:
     """All that this service knows of a volunteer, and who has read it."""
     volunteer = await commands.export_volunteer(tx, volunteer_id, form, by=caller, now=now)
+    # At whichever centre they gave their time.
+    async with tx.reaching(EVERYTHING):
+        hours = await queries.all_hours_of_volunteer(tx, volunteer_id)
     return {
         "profile": views.own(volunteer, seal),
         "consents": [_consent(row, seal) for row in await queries.consents_of_volunteer(tx, volunteer_id)],
         "statuses": [_status(row, seal) for row in await queries.changes_of_volunteer(tx, volunteer_id)],
-        "hours": [_hours(row) for row in await queries.all_hours_of_volunteer(tx, volunteer_id)],
+        "hours": [_hours(row) for row in hours],
         "journal": await journal.entries_of(tx, [f"volunteer/{volunteer_id}"]),
     }
 
