@@ -99,6 +99,33 @@ async def test_who_is_erased_counts_up_to_that_day(model: ReadModelUnderTest) ->
     assert counted == [{}, {"volunteers_registered": 1}, {}]
 
 
+async def test_who_is_erased_can_no_longer_come_in_and_has_no_name(own_model: ReadModelUnderTest) -> None:
+    approved = facts.volunteer(volunteers.VolunteerApproved, "applied", "approved", on=DAY)
+    pool, account_id, other_id = own_model.database.pool, new_id(), new_id()
+    for identity, volunteer_id in ((account_id, approved.volunteer_id), (other_id, new_id())):
+        await pool.execute(
+            "INSERT INTO public.account (id, version, status, name, language, login, login_index, password,"
+            " volunteer_id, made_by, made_at) VALUES ($1, 1, 'active', 'n', 'kk', 'l', $2, 'p', $3, 'x', now())",
+            identity, identity.bytes, volunteer_id,
+        )  # fmt: skip
+        await pool.execute(
+            "INSERT INTO public.session (id, version, secret, account_id, agent, made_at, seen_at, ends_at)"
+            " VALUES ($1, 1, $2, $1, 'Firefox', now(), now(), now())",
+            identity, identity.bytes,
+        )  # fmt: skip
+    [_, gone] = await own_model.tell(approved, facts.erased(approved, on=AFTER))
+
+    again = await own_model.fold([gone])
+
+    accounts = {row["id"]: row for row in await pool.fetch("SELECT * FROM public.account")}
+    sessions = {row["account_id"]: row for row in await pool.fetch("SELECT * FROM public.session")}
+    erased = accounts[account_id]
+    assert again == 0
+    assert [erased[name] for name in ("status", "name", "login", "login_index", "password")] == ["revoked", *[None] * 4]
+    assert (sessions[account_id]["agent"], sessions[account_id]["ended_at"] is None) == ("", False)
+    assert (accounts[other_id]["status"], sessions[other_id]["ended_at"]) == ("active", None)
+
+
 async def test_registered_are_the_approved_and_the_active(model: ReadModelUnderTest) -> None:
     person = {"volunteer_id": new_id(), "centre_id": new_id()}
     steps: list[tuple[type[volunteers.VolunteerFact], str | None, str, int]] = [
