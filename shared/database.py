@@ -58,6 +58,8 @@ class _Rehearsed(Exception):
 NUMBERS_AT_ONCE = 100
 """The increment of a number sequence: a process takes so many at once and hands them out itself."""
 
+STATEMENT_MAX_S = 30.0
+"""A statement that takes longer is cancelled in the server, and its caller told to try again."""
 LOCK_TIMEOUT = "2s"
 """How long a transaction waits for another one to end before it begins anew."""
 
@@ -121,7 +123,7 @@ class Database:
             init=_speak_json,
             # No session state is ever left on a connection, so the round trip of asyncpg's own reset buys nothing.
             reset=_leave_as_is,
-            command_timeout=30,
+            command_timeout=STATEMENT_MAX_S,
             server_settings=settings,
         )
 

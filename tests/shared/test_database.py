@@ -10,6 +10,7 @@ import asyncpg
 import pytest
 from sqlalchemy import bindparam, func, select
 
+from shared import database as database_module
 from shared.access.principal import EVERYTHING
 from shared.database import Database, DatabaseUnavailable, Transaction
 from shared.errors import AlreadyExists, Stale
@@ -34,6 +35,29 @@ async def make(database: Database, *names: str) -> list[Kite]:
     async with database.transaction(EVERYTHING) as tx:
         tx.insert(*made)
     return made
+
+
+async def test_t12_a_statement_that_takes_too_long_is_ended_in_the_server_as_well(
+    database: Database, monkeypatch: pytest.MonkeyPatch
+) -> None:
+    monkeypatch.setattr(database_module, "STATEMENT_MAX_S", 0.2)
+    hasty = Database(database.url, database.metadata, pool_size=1)
+    await hasty.open()
+    try:
+        with pytest.raises(DatabaseUnavailable):
+            async with hasty.transaction(EVERYTHING) as tx:
+                await tx.sql("SELECT pg_sleep(3600)")
+        sleeping = "count(*) FROM pg_stat_activity WHERE query LIKE '%pg_sleep(3600)%' AND state = 'active'"
+        await until(lambda: _is_zero(database, f"{sleeping} AND pid <> pg_backend_pid()"))
+        # Its connection serves the next one.
+        async with hasty.transaction(EVERYTHING) as tx:
+            assert [row[0] for row in await tx.sql("SELECT 1")] == [1]
+    finally:
+        await hasty.close()
+
+
+async def _is_zero(database: Database, what: str) -> bool:
+    return await stored(database, what) == [0]
 
 
 async def test_everything_that_a_command_gathers_leaves_in_one_statement(database: Database) -> None:
