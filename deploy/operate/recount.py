@@ -32,7 +32,7 @@ DAILY: Mapping[str, tuple[str, ...]] = {
         FROM assignment WHERE until_on IS NOT NULL GROUP BY 1, 2, 3
         """,
         """
-        SELECT "on" AS day, region, centre_id, NULL::uuid AS campaign_id,
+        SELECT "on" AS day, volunteer.region, volunteer.centre_id, NULL::uuid AS campaign_id,
             sum((statuschange.status IN ('approved', 'active'))::int
                 - (coalesce(statuschange.was, '') IN ('approved', 'active'))::int) AS volunteers_registered
         FROM statuschange JOIN volunteer ON volunteer.id = volunteer_id GROUP BY 1, 2, 3
@@ -61,8 +61,8 @@ DAILY: Mapping[str, tuple[str, ...]] = {
         FROM signup WHERE withdrawn_at IS NULL GROUP BY 1, 2, 3
         """,
         """
-        SELECT DISTINCT ON (event.id) (starts_at AT TIME ZONE 'Asia/Almaty')::date AS day, region, centre_id,
-            NULL::uuid AS campaign_id, helpers, guests
+        SELECT DISTINCT ON (event.id) (starts_at AT TIME ZONE 'Asia/Almaty')::date AS day,
+            event.region, event.centre_id, NULL::uuid AS campaign_id, helpers, guests
         FROM headcount JOIN event ON event.id = event_id ORDER BY event.id, headcount.number DESC
         """,
     ),
@@ -90,10 +90,11 @@ DAILY: Mapping[str, tuple[str, ...]] = {
 }
 
 _DISTINCT = """
-SELECT region, centre_id, campaign_id, {stretch} AS starts_on, count(DISTINCT {who}) AS number
-FROM delivery {join} WHERE voided_on IS NULL
-GROUP BY GROUPING SETS ((4), (4, region), (4, centre_id), (4, campaign_id), (4, region, campaign_id))
-HAVING grouping(campaign_id) = 1 OR campaign_id IS NOT NULL
+SELECT made.region, made.centre_id, made.campaign_id, {stretch} AS starts_on, count(DISTINCT {who}) AS number
+FROM delivery AS made {join} WHERE voided_on IS NULL
+GROUP BY GROUPING SETS ((4), (4, made.region), (4, made.centre_id), (4, made.campaign_id),
+    (4, made.region, made.campaign_id))
+HAVING grouping(made.campaign_id) = 1 OR made.campaign_id IS NOT NULL
 """
 _STRETCHES = {
     "month": "date_trunc('month', occurred_on)::date",
@@ -102,7 +103,7 @@ _STRETCHES = {
 }
 _WHO = {
     "families_helped": ("family_id", ""),
-    "people_helped": ("person_id", "JOIN helped ON helped.delivery_id = delivery.id"),
+    "people_helped": ("person_id", "JOIN helped ON helped.delivery_id = made.id"),
 }
 
 LEDGER = {
