@@ -15,7 +15,7 @@ from typing import Annotated, Any, TypeVar
 from urllib.parse import urlencode
 
 import jinja2
-from fastapi import APIRouter, Depends, Request
+from fastapi import APIRouter, Depends, Query, Request
 from fastapi.exceptions import RequestValidationError
 from fastapi.responses import HTMLResponse, RedirectResponse
 from pydantic import ValidationError
@@ -217,7 +217,7 @@ class PageRoute(TransactionRoute):
             except Refusal as refusal:
                 return await again(request, refusal)
             except RequestValidationError:
-                # No form is read that way: something in the address is no id.
+                # No form is read that way: something in the address is no id, or nothing that is known here.
                 return _refused(request, NotFound())
             except CONNECTION_LOST as error:
                 if not is_ours(error):
@@ -237,7 +237,15 @@ class PageRoute(TransactionRoute):
         return shown
 
 
-async def _asked(request: Request, language: str, tx: Tx, seal: Sealing) -> Asked:
+async def _asked(
+    request: Request,
+    language: str,
+    tx: Tx,
+    seal: Sealing,
+    # Known to every page, since whoever changes the language takes them along.
+    _next: Annotated[str, Query(alias="next")] = "",
+    _done: Annotated[str, Query(alias="done")] = "",
+) -> Asked:
     """Raises: NotFound."""
     if not is_language(language):
         raise NotFound
