@@ -18,6 +18,7 @@ from pydantic import (
     ConfigDict,
     Field,
     StringConstraints,
+    WithJsonSchema,
 )
 
 from shared import clock
@@ -87,7 +88,13 @@ WholeNumber = Annotated[int, Field(strict=True, ge=0, le=2_000_000_000)]
 Flag = Annotated[bool, Field(strict=True)]
 Instant = Annotated[AwareDatetime, _written_as(_INSTANT, "2026-11-22T10:42:00+05:00"), AfterValidator(_in_utc)]
 """RFC 3339 with its offset; naive times are refused. Kept and shown in UTC."""
-Day = Annotated[date, _written_as(_DAY, "2026-11-22"), Field(ge=date(_FIRST_YEAR, 1, 1), le=date(_LAST_YEAR, 12, 31))]
+Day = Annotated[
+    date,
+    _written_as(_DAY, "2026-11-22"),
+    Field(ge=date(_FIRST_YEAR, 1, 1), le=date(_LAST_YEAR, 12, 31)),
+    # JSON Schema has no greatest day.
+    WithJsonSchema({"type": "string", "format": "date"}),
+]
 """A civil day in Almaty."""
 PastDay = Annotated[Day, AfterValidator(_not_in_the_future)]
 """A civil day that is not in the future: papers are entered late, never early."""
