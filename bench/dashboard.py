@@ -36,7 +36,6 @@ async def measure(servers: Servers) -> AsyncIterator[Result]:
         events_url=outside,
         charity_url=outside,
         anonymous_requests_per_minute=10**9,
-        open_doors=True,
     )
     async with servers.service("gateway", settings, "api") as session:
         async with session.get(_PATH) as answer:

@@ -18,7 +18,7 @@ from fastapi import FastAPI
 from sqlalchemy import MetaData
 from starlette.types import ASGIApp
 
-from shared import health, languages, openapi, problems, telemetry
+from shared import health, languages, openapi, problems, safety, telemetry
 from shared.access.principal import EVERYTHING
 from shared.access.token import Verifier
 from shared.database import CONNECTION_LOST, Database, DatabaseUnavailable, Transaction, role_of
@@ -65,6 +65,7 @@ class Process:
 
         `larger_bodies`: the paths that take more bytes than others, and how many.
         """
+        safety.require(safety.faults(settings))
         self.service = service
         self.settings = settings
         self.database = Database(settings.database_url, metadata, pool_size=settings.pool_size)

@@ -48,6 +48,8 @@ class RunningSystem:
         self.address = f"http://127.0.0.1:{self.port}"
         self._log = folder / "asar.log"
         self._process: subprocess.Popen[bytes] | None = None
+        self.key = ""
+        """May all that a key can: what the tests ask with."""
 
     @property
     def installation(self) -> Installation:
@@ -63,6 +65,17 @@ class RunningSystem:
                 stdout=log, stderr=log, cwd=Path(__file__).parent.parent, start_new_session=True,
             )  # fmt: skip
         await self.wait_ready()
+        self.key = (await self.asar("access", "key", "--name", "tests", "--role", "administrator")).strip()
+
+    @property
+    def printed(self) -> str:
+        """What it has printed so far."""
+        return self._log.read_text(encoding="utf-8")
+
+    def client(self, *, timeout_s: float = 30) -> httpx.AsyncClient:
+        """A caller of the gateway who may do everything."""
+        headers = {"Authorization": f"Bearer {self.key}"}
+        return httpx.AsyncClient(base_url=self.address, headers=headers, timeout=timeout_s)
 
     async def wait_ready(self) -> None:
         """Until every service says that it is ready."""

@@ -1,11 +1,13 @@
 """Loads a network through the public API, as another system would: in batches, a few at a time, safe to repeat.
 
 Every created thing has an id made here, every request an Idempotency-Key made from its content: what was interrupted is
-simply started again. `python -m deploy.demo.load http://127.0.0.1:8000` loads the network of 2021.
+simply started again. `python -m deploy.demo.load http://127.0.0.1:8000` loads the network of 2021, with two API keys in
+the environment: as arguments, everybody on the machine could read them.
 """
 
 import asyncio
 import hashlib
+import os
 import sys
 from collections.abc import Iterator, Sequence
 from time import monotonic
@@ -43,9 +45,10 @@ _DONE_BEFORE = frozenset(
 """Problem codes that mean, when a network is loaded again, that this row was through the first time."""
 
 
-def client_of(address: str) -> httpx.AsyncClient:
-    """A client for the gateway at this address, such as http://127.0.0.1:8000."""
-    return httpx.AsyncClient(base_url=address, timeout=httpx.Timeout(60, connect=5), trust_env=False)
+def client_of(address: str, key: str) -> httpx.AsyncClient:
+    """A client for the gateway at this address, such as http://127.0.0.1:8000, that shows this API key."""
+    headers = {"Authorization": f"Bearer {key}"}
+    return httpx.AsyncClient(base_url=address, headers=headers, timeout=httpx.Timeout(60, connect=5), trust_env=False)
 
 
 class Loader:
@@ -57,9 +60,12 @@ class Loader:
         network: Network,
         progress: Progress | None = None,
         *,
+        approving: httpx.AsyncClient | None = None,
         stages: Sequence[Stage] = STAGES,
     ) -> None:
+        """`approving` sends what another one must do than who asked for it; the same client if there is no other."""
         self._client = client
+        self._approving = approving or client
         self._network = network
         self._stages = stages
         self._progress = progress or Progress(disable=True)
@@ -159,11 +165,12 @@ class Loader:
         # The same rows sent once more are another request: they hope for another answer.
         key = f"demo-{hashlib.sha256(stage.path.encode() + body).hexdigest()[:40]}-{attempt}"
         headers = {"content-type": "application/json", "idempotency-key": key}
+        client = self._approving if stage.by_another else self._client
         asked_since = monotonic()
         async for _ in pausing():
             why = "it does not answer"
             try:
-                response = await self._client.post(stage.path, content=body, headers=headers)
+                response = await client.post(stage.path, content=body, headers=headers)
             except httpx.TransportError as error:
                 why = str(error) or type(error).__name__
             else:
@@ -190,8 +197,10 @@ def _refusal_of(stage: Stage, row: Payload, problem: dict[str, Any]) -> str:
     )
 
 
-async def load(address: str, *, progress: Console | None = None) -> float:
+async def load(address: str, key: str, approving: str, *, progress: Console | None = None) -> float:
     """Load the network of 2021 into the system at this address and see that its figures come out; returns the seconds.
+
+    Two keys, since nobody approves a disbursement that they have requested.
 
     Raises:
         CannotLoad
@@ -201,9 +210,9 @@ async def load(address: str, *, progress: Console | None = None) -> float:
     columns = (
         SpinnerColumn(), TextColumn("{task.description}"), BarColumn(), MofNCompleteColumn(), TimeElapsedColumn(),
     )  # fmt: skip
-    async with client_of(address) as client:
+    async with client_of(address, key) as client, client_of(address, approving) as another:
         with Progress(*columns, console=progress, disable=progress is None) as bars:
-            await Loader(client, network, bars).load()
+            await Loader(client, network, bars, approving=another).load()
             bar = bars.add_task("the dashboard catches up", total=None)
             recount = await asyncio.to_thread(Recount, network)
             await wait_for_figures(client, recount)
@@ -216,11 +225,12 @@ def main() -> int:
     console = Console(stderr=True)
     try:
         [address] = sys.argv[1:]
-    except ValueError:
-        console.print("Usage: python -m deploy.demo.load http://127.0.0.1:8000")
+        key, approving = os.environ["KEY"], os.environ["APPROVING_KEY"]
+    except (ValueError, KeyError):
+        console.print("Usage: KEY=asar_… APPROVING_KEY=asar_… python -m deploy.demo.load http://127.0.0.1:8000")
         return 2
     try:
-        seconds = asyncio.run(load(address, progress=console))
+        seconds = asyncio.run(load(address, key, approving, progress=console))
     except CannotLoad as refusal:
         console.print(str(refusal), style="red", markup=False)
         return 1

@@ -20,6 +20,8 @@ class Stage:
     after: tuple[str, ...] = ()
     size: int = ROWS_MAX
     in_flight: int = 2
+    by_another: bool = False
+    """Not by who sent the stages before."""
 
     @property
     def path(self) -> str:
@@ -52,7 +54,13 @@ STAGES = (
     Stage("donations", "donations", lambda n: n.giving.donations, after=("opened campaigns",)),
     Stage("refunds", "donations/refunds", lambda n: n.giving.refunds, after=("donations",)),
     Stage("disbursements", "disbursements", lambda n: n.giving.disbursements, after=("refunds",)),
-    Stage("approved", "disbursements/approvals", lambda n: n.giving.disbursement_approvals, after=("disbursements",)),
+    Stage(
+        "approved",
+        "disbursements/approvals",
+        lambda n: n.giving.disbursement_approvals,
+        after=("disbursements",),
+        by_another=True,
+    ),
     Stage("paid", "disbursements/payments", lambda n: n.giving.disbursement_payments, after=("approved",)),
     Stage("not paid", "disbursements/voids", lambda n: n.giving.disbursement_voids, after=("disbursements",)),
     Stage("families", "families", lambda n: n.helping.families, after=(_HOUSES,)),

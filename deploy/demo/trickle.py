@@ -219,7 +219,7 @@ def _some(found: Found) -> Found:
     return found
 
 
-async def trickle(address: str, stop: asyncio.Event) -> None:
+async def trickle(address: str, key: str, stop: asyncio.Event) -> None:
     """Keep the system at this address moving until `stop` is set."""
-    async with client_of(address) as client:
+    async with client_of(address, key) as client:
         await Trickle(client).run(stop)

@@ -125,13 +125,7 @@ class Installation:
         owners = {f"ASAR_{owner.upper()}_URL": f"http://{_LOOPBACK}:{self.ports[owner]}" for owner in OWNERS}
         if service != "gateway":
             return os.environ | own
-        # There is no signing in yet, and who sits at this machine may do everything on it.
-        doors = {"ASAR_OPEN_DOORS": "true"} if self._only_from_here else {}
-        return doors | os.environ | own | owners
-
-    @property
-    def _only_from_here(self) -> bool:
-        return self.host in {"localhost", "::1"} or self.host.startswith("127.")
+        return {"ASAR_PUBLIC_URL": self.address} | os.environ | own | owners
 
     def command(self, service: str, *words: str) -> list[str]:
         """The command line of a service or of one of its commands."""

@@ -1,9 +1,11 @@
 """`asar`: what an operator types."""
 
+import json
 import subprocess
 import sys
+from collections.abc import Sequence
 from pathlib import Path
-from typing import Annotated
+from typing import TYPE_CHECKING, Annotated
 
 import typer
 from rich.console import Console
@@ -12,6 +14,9 @@ from rich.markup import escape
 from deploy.local import installation as places
 from deploy.local.installation import CODE, SERVICES, Installation
 from deploy.local.refusals import CannotRun
+
+if TYPE_CHECKING:
+    from deploy.operate.access import Known
 
 DataDir = Annotated[
     Path | None,
@@ -41,6 +46,11 @@ messages = typer.Typer(
 projection = typer.Typer(help="The dashboard's read model.", no_args_is_help=True)
 app.add_typer(messages, name="messages")
 app.add_typer(projection, name="projection")
+access = typer.Typer(
+    help="Who may come in. Whoever can read the data folder may settle it; everybody else asks an administrator.",
+    no_args_is_help=True,
+)
+app.add_typer(access, name="access")
 keys = typer.Typer(help="The keys with which personal data is sealed.", no_args_is_help=True)
 app.add_typer(keys, name="keys")
 
@@ -145,6 +155,58 @@ def retire(data_dir: DataDir = None) -> None:
     console.print(f"Forgotten: {', '.join(gone)}" if gone else "There is only the current key.")
 
 
+@access.command("link")
+def make_link(data_dir: DataDir = None) -> None:
+    """Print a link by which one person becomes an administrator: for half an hour, once."""
+    from deploy.operate import access as access_
+
+    typer.echo(access_.ask(_running(data_dir), lambda access: access.link()))
+
+
+@access.command("key")
+def make_api_key(
+    data_dir: DataDir = None,
+    name: Annotated[str, typer.Option(help="What it is for.")] = "operator",
+    role: Annotated[str | None, typer.Option(help="Gives what this role may, without what is for people only.")] = None,
+    permission: Annotated[list[str] | None, typer.Option(help="One permission, such as donations:write.")] = None,
+    centre: Annotated[list[str] | None, typer.Option(help="Id of a centre; the whole republic without any.")] = None,
+    direction: Annotated[list[str] | None, typer.Option(help="Code of a direction; all without any.")] = None,
+    days: Annotated[int, typer.Option(min=1, max=366, help="How long it works.")] = 90,
+) -> None:
+    """Print a new API key. It is kept nowhere: put it where it is used."""
+    from deploy.operate import access as access_
+
+    form = access_.wanted(name, role, permission or [], centre or [], direction or [], days)
+    typer.echo(access_.ask(_running(data_dir), lambda access: access.key(form)))
+
+
+@access.command("accounts")
+def list_accounts(data_dir: DataDir = None, as_json: Json = False) -> None:
+    """List everybody who may sign in, with their roles."""
+    from deploy.operate import access as access_
+
+    _list(access_.ask(_running(data_dir), lambda access: access.accounts()), as_json=as_json)
+
+
+@access.command("keys")
+def list_api_keys(data_dir: DataDir = None, as_json: Json = False) -> None:
+    """List the API keys that work, with what they may."""
+    from deploy.operate import access as access_
+
+    _list(access_.ask(_running(data_dir), lambda access: access.keys()), as_json=as_json)
+
+
+@access.command("revoke")
+def shut_out(
+    what: Annotated[str, typer.Argument(help="The middle part of a key, or the id of an account.")],
+    data_dir: DataDir = None,
+) -> None:
+    """Shut out a key, or somebody with all their sessions and keys. A running gateway heeds it within seconds."""
+    from deploy.operate import access as access_
+
+    access_.ask(_running(data_dir), lambda access: access.revoke(what))
+
+
 def main() -> None:
     """Run the command; what cannot be done is one sentence and exit status 1."""
     try:
@@ -184,6 +246,16 @@ def _running(data_dir: Path | None) -> Installation:
     if not places.is_running(installation.data_dir):
         raise CannotRun(f"Asar is not running on {installation.data_dir}. Start it with `asar up`.")
     return installation
+
+
+def _list(known: "Sequence[Known]", *, as_json: bool) -> None:
+    if as_json:
+        rows = [one._asdict() | {"until": one.until and one.until.isoformat()} for one in known]
+        typer.echo(json.dumps({"items": rows}, ensure_ascii=False))
+        return
+    for one in known:
+        until = "" if one.until is None else f" until {one.until:%Y-%m-%d}"
+        console.print(f"{one.id}  {one.name}{until}: {one.what}", markup=False, highlight=False, soft_wrap=True)
 
 
 def _tell(data_dir: Path | None, service: str | None, *words: str) -> None:

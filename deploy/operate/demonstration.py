@@ -2,7 +2,7 @@
 
 import asyncio
 import json
-from datetime import UTC, datetime
+from datetime import UTC, datetime, timedelta
 from typing import Any
 
 from rich.console import Console
@@ -11,7 +11,13 @@ from rich.markup import escape
 from deploy.local import files, loopback
 from deploy.local.installation import Installation
 from deploy.local.refusals import CannotRun
+from deploy.operate.access import Access
+from services.gateway.schemas.access import MakeKey
+from shared import clock
+from shared.access.permissions import Permission, Role
 
+_CENTRE_OF_THE_TOUR = "0168f8c0-a02f-7235-af51-3e85bb4709f6"
+"""The volunteer centre in Oral that the README's ten minutes are about."""
 _PAUSE_S = 5.0
 _LOOK_EVERY_S = 0.2
 
@@ -41,7 +47,12 @@ async def load_once(installation: Installation, console: Console) -> None:
         return
     from deploy.demo import load
 
-    await load.load(installation.address, progress=console)
+    access = Access(installation)
+    # Two hands, because nobody approves what they have asked for themselves.
+    keys = [await access.key(_everything(name), alone=True) for name in ("demo: records", "demo: approves")]
+    await load.load(installation.address, *keys, progress=console)
+    for key in keys:
+        await access.revoke(key.split("_")[2])
     files.write_private(mark, json.dumps({"loaded_at": datetime.now(UTC).isoformat()}))
 
 
@@ -49,11 +60,12 @@ async def trickle(installation: Installation, console: Console, stop: asyncio.Ev
     """Keep made-up activity going until `stop` is set, whatever becomes of the parts meanwhile; quiet when asked."""
     from deploy.demo import trickle as activity
 
+    key = await Access(installation).key(_everything("demo: goes on", days=366), alone=True)
     while not stop.is_set():
         pause = asyncio.Event()
         watching = asyncio.create_task(_set_when_wanted(pause, installation, stop))
         try:
-            await activity.trickle(installation.address, pause)
+            await activity.trickle(installation.address, key, pause)
         except Exception as error:  # noqa: BLE001 - the edge of a loop: a part that restarts must not end the demo
             console.print(f"[dim]the trickle pauses: {type(error).__name__}: {escape(str(error))}[/]", highlight=False)
             await asyncio.sleep(_PAUSE_S)
@@ -71,12 +83,22 @@ async def _set_when_wanted(pause: asyncio.Event, installation: Installation, sto
 
 async def show_calls(installation: Installation, console: Console) -> None:
     """Print calls that can be pasted as they are."""
-    centre = await _first(installation, "/v1/centres?limit=50", kind="volunteer_centre")
+    centre = await _get(installation, f"/v1/centres/{_CENTRE_OF_THE_TOUR}")
     campaign = await _first(installation, "/v1/campaigns?limit=200", status="open")
     newest = await _first(installation, "/v1/dashboard?scope=kz", under="ticker")
     after = f"&after={newest['id']}" if newest else ""
-    calls = {"Follow the stream of facts": f"curl -N '{installation.address}/v1/messages?stream=true{after}'"}
+    stream = f"curl -N -H \"Authorization: Bearer $KEY\" '{installation.address}/v1/messages?stream=true{after}'"
+    calls = {"Follow the stream of facts": stream}
     if centre and campaign:
+        # Facts of the whole network are not a coordinator's to follow; the call below is for trying.
+        coordinator = MakeKey(
+            name="demo: coordinator",
+            role=Role.COORDINATOR,
+            permissions=[Permission.READ_MESSAGES],
+            centres=[centre["id"]],
+            ends_at=clock.now() + timedelta(days=30),
+        )
+        key = await Access(installation).key(coordinator, alone=True)
         volunteer: dict[str, Any] = {
             "full_name": "Айгерім Үлгіқызы",
             "language": "kk",
@@ -94,6 +116,7 @@ async def show_calls(installation: Installation, console: Console) -> None:
             "donor": {"anonymous": True},
         }
         calls = {
+            "Be a coordinator of one centre, for the calls below": f"KEY={key}",
             "Register a volunteer": _post(f"{installation.address}/v1/volunteers", volunteer),
             "Record a donation": _post(f"{installation.address}/v1/donations", donation),
             **calls,
@@ -103,20 +126,31 @@ async def show_calls(installation: Installation, console: Console) -> None:
         console.print(call + "\n", soft_wrap=True, markup=False, highlight=False)
 
 
+def _everything(name: str, *, days: int = 1) -> MakeKey:
+    """A key that may all that a key can, for a while."""
+    return MakeKey(name=name, role=Role.ADMINISTRATOR, centres=None, ends_at=clock.now() + timedelta(days=days))
+
+
 def _post(url: str, body: dict[str, Any]) -> str:
     text = json.dumps(body, ensure_ascii=False)
     # The time makes each paste a request of its own, where a repeated key would be answered as before.
-    headers = "-H 'Content-Type: application/json' -H \"Idempotency-Key: paste-$(date +%s)\""
+    headers = (
+        '-H "Authorization: Bearer $KEY" -H \'Content-Type: application/json\' -H "Idempotency-Key: paste-$(date +%s)"'
+    )
     return f"curl -X POST '{url}' {headers} -d '{text}'"
+
+
+async def _get(installation: Installation, path: str) -> dict[str, Any] | None:
+    return await asyncio.to_thread(
+        loopback.get_object, installation.port, path, host=installation.reachable_host, timeout_s=10
+    )
 
 
 async def _first(
     installation: Installation, path: str, *, under: str = "items", **wanted: str
 ) -> dict[str, Any] | None:
     """The first item of a list that has these values; else its first one at all."""
-    page = await asyncio.to_thread(
-        loopback.get_object, installation.port, path, host=installation.reachable_host, timeout_s=10
-    )
+    page = await _get(installation, path)
     items: list[dict[str, Any]] = (page or {}).get(under, [])
     fitting = (item for item in items if all(item.get(name) == value for name, value in wanted.items()))
     return next(fitting, items[0] if items else None)

@@ -17,6 +17,7 @@ from deploy.local.refusals import CannotRun
 from deploy.local.state import PartState, SystemState
 from deploy.local.supervisor import Supervisor
 from deploy.operate import demonstration
+from deploy.operate.access import Access
 
 _STOPPING = (signal.SIGINT, signal.SIGTERM, signal.SIGHUP)
 
@@ -96,10 +97,19 @@ async def _once_up(
     if demo:
         await demonstration.load_once(installation, console)
     console.print(f"\nAsar is up: [bold]{installation.address}[/]\n", highlight=False)
+    await _show_first_link(installation, console)
     if demo:
         await demonstration.show_calls(installation, console)
         await demonstration.trickle(installation, console, stop)
     await stop.wait()
+
+
+async def _show_first_link(installation: Installation, console: Console) -> None:
+    """Where nobody can let anybody in yet, let whoever sits at this machine begin."""
+    link = await Access(installation).link(only_first=True)
+    if link is not None:
+        console.print("[bold]Become the administrator[/] [dim](within half an hour, once; else: asar access link)[/]")
+        console.print(link + "\n", soft_wrap=True, markup=False, highlight=False)
 
 
 async def _watch_disk(installation: Installation, console: Console) -> None:

@@ -1,4 +1,4 @@
-"""`python -m services.gateway [api|consume|migrate|rebuild|redrive]`; none = api and consume in one process."""
+"""`python -m services.gateway [api|consume|migrate|rebuild|redrive|link]`; none = api and consume in one process."""
 
 import sys
 

@@ -13,8 +13,9 @@ from fastapi import FastAPI
 from starlette.types import ASGIApp
 
 from services.gateway.authentication import Authentication
-from services.gateway.commands import throttle
+from services.gateway.commands import accounts, throttle
 from services.gateway.consumers import consumer
+from services.gateway.domain.access import ADMINISTRATOR_LINK_LIFE
 from services.gateway.door import Door
 from services.gateway.generations import Generations, durable_of, opened
 from services.gateway.limits import Limits
@@ -22,10 +23,13 @@ from services.gateway.live import Live
 from services.gateway.oidc import Issuer
 from services.gateway.proxy import Proxy
 from services.gateway.routes import ROUTERS
-from services.gateway.settings import GatewaySettings
+from services.gateway.schemas.access import Invite
+from services.gateway.settings import GatewaySettings, unsafe
 from services.gateway.states import States
 from services.gateway.tables import Base
-from shared import clock
+from shared import clock, safety
+from shared.access.permissions import Role
+from shared.access.principal import EVERYTHING
 from shared.access.token import Signer
 from shared.database import CONNECTION_LOST, Database, DatabaseUnavailable, Transaction
 from shared.process import Process
@@ -104,8 +108,7 @@ class Gateway:
 
     def __init__(self, settings: GatewaySettings | None = None) -> None:
         self.settings = settings or GatewaySettings()  # pyright: ignore[reportCallIssue]  # the environment fills them in
-        if self.settings.open_doors and self.settings.environment == "production":
-            raise SystemExit("ASAR_OPEN_DOORS lets everybody in as the administrator: not in production.")
+        safety.require(unsafe(self.settings))
         self.process = GatewayProcess(self.settings)
         self.limits = Limits(self.settings)
 
@@ -125,7 +128,7 @@ class Gateway:
         app.state.environment = self.settings.environment
         app.state.authentication = process.authentication
         app.state.issuer = process.issuer
-        app.state.links = f"{self.settings.public_url.rstrip('/')}/enrolment/"
+        app.state.links = self._links
         return app
 
     def application(self) -> ASGIApp:
@@ -135,7 +138,6 @@ class Gateway:
             self.process.proxy,
             self.limits,
             self.process.authentication,
-            open_doors=self.settings.open_doors,
             trusted_proxies=self.settings.trusted_proxies,
             https=self.settings.public_url.startswith("https://"),
             cors_origins=self.settings.cors_origins,
@@ -144,10 +146,25 @@ class Gateway:
 
     def run(self, arguments: Sequence[str]) -> None:
         match list(arguments):
+            case ["link"]:
+                uvloop.run(self._link())
             case ["rebuild"]:
                 uvloop.run(self._rebuild())
             case _:
                 self.process.main(self.application, arguments)
+
+    async def _link(self) -> None:
+        """Print a link by which one person becomes an administrator: for whoever may run commands in here."""
+        form = Invite(for_whom="administrator", role=Role.ADMINISTRATOR, centres=None)
+        seal, life = Seal(self.settings.keys_dir), ADMINISTRATOR_LINK_LIFE
+        async with super(GatewayProcess, self.process).resources(), self.process.database.transaction(EVERYTHING) as tx:
+            _, secret = accounts.invite(tx, form, by="operator", seal=seal, now=clock.now(), life=life)
+        print(self._links + secret)
+
+    @property
+    def _links(self) -> str:
+        """What a link of invitation begins with."""
+        return f"{self.settings.public_url.rstrip('/')}/enrolment/"
 
     async def _rebuild(self) -> None:
         """Have the running gateway fold a new read model, and wait until it is in use."""

@@ -6,7 +6,7 @@ from dataclasses import dataclass
 from starlette.types import ASGIApp, Message, Receive, Scope, Send
 
 from services.gateway.addresses import is_from_here
-from services.gateway.authentication import ANYBODY, Authentication, CrossSite, Known
+from services.gateway.authentication import ANYBODY, Authentication, CrossSite
 from services.gateway.credentials import COOKIE, NO_COOKIE
 from services.gateway.domain.access import CredentialsRefused
 from services.gateway.headers import for_origins, guards, with_headers
@@ -14,14 +14,12 @@ from services.gateway.limits import Limits, TooManyStreams, Visit
 from services.gateway.live import Live
 from services.gateway.proxy import JOURNAL, LARGER_BODIES, OWNERS, Proxy, owner_of
 from shared import languages
-from shared.access.permissions import Permission, Role
-from shared.access.principal import Principal, person
+from shared.access.permissions import Permission
+from shared.access.principal import Principal
 from shared.errors import NotFound, Refusal
 from shared.problems import BodyLimit, headers_of, problem_of, respond
 from shared.process import BODY_BYTES_MAX
 from shared.telemetry import Observed
-
-ADMINISTRATOR = person("person:administrator", Role.ADMINISTRATOR)
 
 
 @dataclass(frozen=True)
@@ -49,7 +47,6 @@ class Door:
         limits: Limits,
         authentication: Authentication,
         *,
-        open_doors: bool,
         trusted_proxies: str,
         https: bool,
         cors_origins: str,
@@ -68,7 +65,6 @@ class Door:
         self._limits = limits
         self._forwarding = Observed(BodyLimit(self._forward, bytes_max=BODY_BYTES_MAX, larger=LARGER_BODIES))
         self._authentication = authentication
-        self._nobody = Known(ADMINISTRATOR) if open_doors else ANYBODY
         self._origins = {origin.strip().encode() for origin in cors_origins.split(",") if origin}
         self._for_origins = for_origins(self._open, [origin.decode() for origin in self._origins])
 
@@ -83,11 +79,10 @@ class Door:
                 await self._open(scope, receive, send)
 
     async def _open(self, scope: Scope, receive: Receive, send: Send) -> None:
-        known: Known = self._nobody
+        known = ANYBODY
         refusal: Refusal | None = None
         try:
             known = await self._authentication.known(scope)
-            known = self._nobody if known is ANYBODY else known
         except (CredentialsRefused, CrossSite) as reason:
             if _is_for_people(scope):
                 # A page says by itself that one has to sign in again, and no reader of the public one has to.

@@ -2,6 +2,7 @@
 
 from pydantic import Field
 
+from shared import safety
 from shared.settings import Settings
 
 
@@ -11,11 +12,6 @@ class GatewaySettings(Settings):
     volunteers_url: str = Field(description="Where the volunteers service answers: http://host:port")
     events_url: str = Field(description="Where the events service answers.")
     charity_url: str = Field(description="Where the charity service answers.")
-    open_doors: bool = Field(
-        False,
-        description="Every caller acts as the administrator. For a machine of one's own and for the demo: "
-        "until sign-in is there, it is the only way to write. Refused in production.",
-    )
     public_url: str = Field(
         "http://127.0.0.1:8080", description="Where people find the page: what links of invitation begin with."
     )
@@ -60,3 +56,21 @@ class GatewaySettings(Settings):
     anonymous_streams_per_address: int = Field(
         1_000, ge=1, description="Open streams from one address that do not say who asks."
     )
+
+
+def unsafe(settings: GatewaySettings) -> list[str]:
+    """Why a gateway must not be started with these; what is wrong in every service is `shared.safety`'s to say."""
+    found: list[str] = []
+    if settings.oidc_audience and settings.oidc_audience == settings.oidc_client_id:
+        found.append(
+            "ASAR_OIDC_AUDIENCE is ASAR_OIDC_CLIENT_ID: what is meant for the sign-in page would open the API."
+        )
+    if settings.environment == "production":
+        found += [
+            f"ASAR_{name.upper()} must begin with https://."
+            for name in ("public_url", "oidc_issuer")
+            if getattr(settings, name) and safety.is_open_to_listeners(getattr(settings, name))
+        ]
+        if {"*", "0.0.0.0/0", "::/0"} & {one.strip() for one in settings.trusted_proxies.split(",")}:
+            found.append("ASAR_TRUSTED_PROXIES lets everybody say where they come from.")
+    return found

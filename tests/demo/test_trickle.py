@@ -98,10 +98,10 @@ async def test_an_empty_or_absent_network_is_waited_for() -> None:
 
 async def test_it_stops_when_told(monkeypatch: pytest.MonkeyPatch) -> None:
     gateway = Gateway()
-    monkeypatch.setattr(trickle, "client_of", lambda _: gateway.client())
+    monkeypatch.setattr(trickle, "client_of", lambda *_: gateway.client())
     stop = asyncio.Event()
 
-    running = asyncio.create_task(trickle.trickle("http://gateway", stop))
+    running = asyncio.create_task(trickle.trickle("http://gateway", "a key", stop))
     await asyncio.wait_for(gateway.first_post.wait(), timeout=2)
     stop.set()
 

@@ -60,11 +60,6 @@ def test_the_settings_can_be_read(service: str, monkeypatch: pytest.MonkeyPatch)
         assert settings.stream_replicas == (3 if where.startswith("base") else 1), where
 
 
-def test_doors_are_open_in_development_only() -> None:
-    for where, variables in described("gateway"):
-        assert variables["ASAR_OPEN_DOORS"] == str(where.startswith("development")).lower(), where
-
-
 def test_the_gateway_finds_each_service() -> None:
     for where, variables in described("gateway"):
         for service in ("volunteers", "events", "charity"):

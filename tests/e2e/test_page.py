@@ -15,7 +15,7 @@ TITLES = {"kk": "Қазақстан", "ru": "Казахстан", "en": "Kazakhs
 async def test_a_call_through_the_gateway_changes_what_the_browser_shows_without_reload(
     running_system: RunningSystem, page: Page
 ) -> None:
-    async with httpx.AsyncClient(base_url=running_system.address, timeout=30) as client:
+    async with running_system.client() as client:
         centre = {"kind": "volunteer_centre", "name": {"kk": "Орталық"}, "region": "KZ-71", "opened_on": "2020-01-01"}
         centre_id = (await client.post("/v1/centres", json=centre)).raise_for_status().json()["id"]
         await page.goto(f"{running_system.address}/kk/")
@@ -46,7 +46,7 @@ async def test_the_page_speaks_three_languages(running_system: RunningSystem, pa
 
 
 async def test_the_plain_page_shows_the_same_without_a_script(running_system: RunningSystem) -> None:
-    async with httpx.AsyncClient(base_url=running_system.address, timeout=30) as client:
+    async with running_system.client() as client:
         state = (await client.get("/v1/dashboard")).json()
         plain = await client.get("/plain/ru/")
 

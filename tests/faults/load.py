@@ -32,7 +32,7 @@ class Life:
     """Registers, gives and helps without end, asking again with the same ids when it hears nothing."""
 
     def __init__(self, system: RunningSystem) -> None:
-        self._client = httpx.AsyncClient(base_url=system.address, timeout=10)
+        self._client = system.client(timeout_s=10)
         self.history = History()
         self._serial = count(1)
         self.centre_id = self.campaign_id = self.family_id = UUID(int=0)

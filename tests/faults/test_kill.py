@@ -55,7 +55,7 @@ async def _every_promise_is_kept(running_system: RunningSystem, history: History
     """Each 2xx answer's record is there, with its amount."""
     assert history.donations
     assert history.volunteers
-    async with httpx.AsyncClient(base_url=running_system.address, timeout=30) as client:
+    async with running_system.client() as client:
         for donation_id, minor in history.donations.items():
             answer = await client.get(f"/v1/donations/{donation_id}")
             assert answer.status_code == httpx.codes.OK, (donation_id, answer.text)

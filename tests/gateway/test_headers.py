@@ -163,7 +163,7 @@ async def test_what_an_operator_asks_on_this_machine_is_answered(gateway: Runnin
 
 @pytest.fixture
 async def shut(settings: GatewaySettings) -> AsyncIterator[RunningGateway]:
-    async with RunningGateway(settings.model_copy(update={"open_doors": False, "trusted_proxies": ""})) as gateway:
+    async with RunningGateway(settings.model_copy(update={"trusted_proxies": ""})) as gateway:
         yield gateway
 
 
@@ -178,7 +178,7 @@ async def test_details_of_the_running_are_not_told_to_whoever_comes_from_outside
 
 
 async def test_where_a_request_comes_from_is_said_by_those_only_who_are_trusted(settings: GatewaySettings) -> None:
-    few = settings.model_copy(update={"open_doors": False, "anonymous_requests_per_minute": 2, "trusted_proxies": ""})
+    few = settings.model_copy(update={"anonymous_requests_per_minute": 2, "trusted_proxies": ""})
     forged = [f"X-Forwarded-For: 192.0.2.{number}" for number in range(4)]
     async with RunningGateway(few) as gateway:
         believed_nobody = [(await answer_to(gateway, "GET /v1/dashboard", header))[0] for header in forged]

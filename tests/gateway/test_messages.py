@@ -12,10 +12,11 @@ import pytest
 
 from services.gateway.routes import messages as module
 from services.gateway.settings import GatewaySettings
+from shared.access.permissions import Role
 from shared.messaging.pull import Delivery
 from tests.gateway import facts
 from tests.gateway.reading import ReadModelUnderTest
-from tests.gateway.serving import RunningGateway, until
+from tests.gateway.serving import DEADLINE_S, RunningGateway, until
 
 
 async def tell(model: ReadModelUnderTest, number: int) -> list[Delivery]:
@@ -204,3 +205,22 @@ async def test_at_shutdown_a_stream_ends_at_once(settings: GatewaySettings) -> N
 
         assert time.monotonic() - began < 3
         assert list(follower.events[-1]) == ["retry"]
+
+
+async def test_who_is_shut_out_does_not_go_on_following(
+    gateway: RunningGateway, monkeypatch: pytest.MonkeyPatch
+) -> None:
+    monkeypatch.setattr(module, "_HEARTBEAT_EVERY", 1)
+    key = await gateway.make_key(Role.AUDITOR)
+    async with (
+        gateway.calling(Authorization=f"Bearer {key}") as client,
+        client.get("/v1/messages?stream=true") as stream,
+    ):
+        assert await stream.content.readany()
+        await gateway.process.database.pool.execute(
+            "UPDATE apikey SET ended_at = now() WHERE key_id = $1", key.split("_")[2]
+        )
+        gateway.process.authentication.forget()
+
+        async with asyncio.timeout(DEADLINE_S):
+            await stream.content.read()

@@ -58,7 +58,7 @@ async def outside(
     volunteers = Volunteers(service_settings(url, "nats://-", keys_dir, port=0))
     async with Listening(volunteers.application(), volunteers.process.settings) as service:
         closed = make_settings(
-            shared_settings.database_url, shared_settings.nats_url, keys_dir, open_doors=False,
+            shared_settings.database_url, shared_settings.nats_url, keys_dir,
             volunteers_url=service.url,
         )  # fmt: skip
         async with RunningGateway(closed) as gateway:

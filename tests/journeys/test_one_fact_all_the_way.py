@@ -16,7 +16,7 @@ YEAR = {"from": "2021-01-01", "to": "2021-12-31"}
 
 @pytest.fixture
 async def client(running_system: RunningSystem) -> AsyncIterator[httpx.AsyncClient]:
-    async with httpx.AsyncClient(base_url=running_system.address, timeout=30) as caller:
+    async with running_system.client() as caller:
         yield caller
 
 

@@ -2,7 +2,7 @@
 
 import asyncio
 import contextlib
-from collections.abc import AsyncGenerator
+from collections.abc import AsyncGenerator, Awaitable, Callable
 from typing import Annotated
 
 import orjson
@@ -10,12 +10,14 @@ from fastapi import APIRouter, Header, Query, Request, Response
 from fastapi.responses import StreamingResponse
 
 from services.gateway import queries
+from services.gateway.authentication import Authentication
 from services.gateway.domain import MessageUnknown
 from services.gateway.limits import TooManyStreams, Visit
 from services.gateway.schemas import MessagePage
 from shared.access.doors import permits
 from shared.access.permissions import Permission
 from shared.database import CONNECTION_LOST, Database, DatabaseUnavailable
+from shared.errors import Refusal, Unavailable
 from shared.problems import refusals
 from shared.requests import StrictRoute
 
@@ -49,7 +51,7 @@ async def read_messages(
         visit: Visit = request.state.visit
         visit.stay()
         headers = {"Cache-Control": "no-store", "X-Accel-Buffering": "no"}
-        events = _events(database, position, closing=request.app.state.closing)
+        events = _events(database, position, closing=request.app.state.closing, may_stay=lambda: _may_stay(request))
         return StreamingResponse(events, media_type=_STREAM, headers=headers)
     position = await queries.position_of(database.pool, after)
     limit = min(limit, _PAGE)
@@ -61,9 +63,26 @@ async def read_messages(
     return Response(body + b"}", media_type="application/json", headers={"Cache-Control": "no-store"})
 
 
-async def _events(database: Database, position: int, *, closing: asyncio.Event) -> AsyncGenerator[bytes]:
-    quiet = 0
+async def _may_stay(request: Request) -> bool:
+    """Whether who follows could still come in: a stream outlives the request's credentials, but not for long."""
+    authentication: Authentication = request.app.state.authentication
+    try:
+        known = await authentication.known(request.scope)
+    except Unavailable:
+        return True
+    except Refusal:
+        return False
+    return known.principal.may(Permission.READ_MESSAGES)
+
+
+async def _events(
+    database: Database, position: int, *, closing: asyncio.Event, may_stay: Callable[[], Awaitable[bool]]
+) -> AsyncGenerator[bytes]:
+    looks = quiet = 0
     while not closing.is_set():
+        looks += 1
+        if looks % _HEARTBEAT_EVERY == 0 and not await may_stay():
+            return
         rows = []
         # Who follows need not notice that the database was away for a moment.
         with contextlib.suppress(*CONNECTION_LOST, DatabaseUnavailable):

@@ -1,0 +1,101 @@
+"""What production refuses to start with, each thing by itself; and that development does not mind."""
+
+from collections.abc import Callable
+from pathlib import Path
+from typing import Any
+
+import pytest
+
+from services.gateway.app import Gateway
+from services.gateway.settings import GatewaySettings
+from services.volunteers.app import Volunteers
+from shared.access import keys
+
+Change = Callable[[dict[str, Any]], None]
+
+
+def _readable(file: str) -> Change:
+    def change(settings: dict[str, Any]) -> None:
+        (settings["keys_dir"] / file).chmod(0o644)
+
+    return change
+
+
+def _set(**values: Any) -> Change:
+    return lambda settings: settings.update(values)
+
+
+DB = "postgresql://gateway:"
+UNSAFE: dict[str, tuple[Change, str]] = {
+    "a database password for trying": (_set(database_url=f"{DB}postgres@db/gateway"), "ASAR_DATABASE_URL"),
+    "the database role as its password": (_set(database_url=f"{DB}gateway@db/gateway"), "ASAR_DATABASE_URL"),
+    "an empty database password": (_set(database_url=f"{DB}@db/gateway"), "ASAR_DATABASE_URL"),
+    "a NATS password for trying": (_set(nats_url="nats://asar:s3cretpw@one,nats://asar:asar@two"), "ASAR_NATS_URL"),
+    "a signing key for everybody": (_readable(keys.INTERNAL_PRIVATE), keys.INTERNAL_PRIVATE),
+    "sealing keys for everybody": (_readable(keys.SEALING), keys.SEALING),
+    "a page without TLS": (_set(public_url="http://asar.example"), "ASAR_PUBLIC_URL"),
+    "an issuer without TLS": (_set(oidc_issuer="http://login.example"), "ASAR_OIDC_ISSUER"),
+    "any proxy at all": (_set(trusted_proxies="10.0.0.1, *"), "ASAR_TRUSTED_PROXIES"),
+    "any network at all": (_set(trusted_proxies="0.0.0.0/0"), "ASAR_TRUSTED_PROXIES"),
+}  # fmt: skip
+
+
+@pytest.fixture
+def safe(tmp_path: Path) -> dict[str, Any]:
+    """Settings of a production gateway with nothing wrong."""
+    keys.make_missing(tmp_path / "keys")
+    return {
+        "environment": "production",
+        "database_url": "postgresql://gateway:Zk3-a-long-one@db/gateway",
+        "nats_url": "nats://asar:Zk3-a-long-one@nats:4222",
+        "keys_dir": tmp_path / "keys",
+        "public_url": "https://asar.example",
+        "oidc_issuer": "https://login.example",
+        "oidc_client_id": "asar",
+        "volunteers_url": "http://volunteers:8000",
+        "events_url": "http://events:8000",
+        "charity_url": "http://charity:8000",
+    }
+
+
+def made(settings: dict[str, Any]) -> GatewaySettings:
+    return GatewaySettings.model_validate(settings)
+
+
+@pytest.mark.parametrize("what", UNSAFE)
+def test_production_does_not_start_with(safe: dict[str, Any], what: str) -> None:
+    change, named = UNSAFE[what]
+    change(safe)
+
+    with pytest.raises(SystemExit) as refused:
+        Gateway(made(safe))
+
+    assert named in str(refused.value)
+    # The setting is named, never its value.
+    assert not any(
+        secret in str(refused.value) for secret in ("postgres@", "s3cretpw", "asar.example", "login.example")
+    )
+
+
+@pytest.mark.parametrize("what", UNSAFE)
+def test_development_does_not_mind(safe: dict[str, Any], what: str) -> None:
+    UNSAFE[what][0](safe)
+
+    Gateway(made(safe | {"environment": "development"}))
+
+
+def test_what_is_safe_starts(safe: dict[str, Any]) -> None:
+    Gateway(made(safe))
+    Gateway(made(safe | {"public_url": "http://127.0.0.1:8080"}))
+
+
+def test_the_other_services_look_as_well(safe: dict[str, Any]) -> None:
+    (safe["keys_dir"] / keys.SEALING).chmod(0o604)
+
+    with pytest.raises(SystemExit, match=keys.SEALING):
+        Volunteers(made(safe))
+
+
+def test_a_token_for_the_sign_in_page_never_opens_the_api(safe: dict[str, Any]) -> None:
+    with pytest.raises(SystemExit, match="ASAR_OIDC_AUDIENCE"):
+        Gateway(made(safe | {"environment": "development", "oidc_audience": "asar"}))
