@@ -11,12 +11,13 @@ import tempfile
 from collections.abc import AsyncIterator, Callable
 from pathlib import Path
 
-from bench import dashboard, door, drain, registration
+from bench import dashboard, door, drain, reach, registration
 from bench.measure import Result
 from bench.servers import Servers
 
 BENCHMARKS: dict[str, Callable[[Servers], AsyncIterator[Result]]] = {
     "registration": registration.measure,
+    "reach": reach.measure,
     "drain": drain.measure,
     "dashboard": dashboard.measure,
     "door": door.measure,

@@ -21,16 +21,17 @@ PGBENCH_S = 5
 # The rows of one registration: volunteer, consent, status change, stored answer, message.
 _SCRIPT = """
 WITH given AS (SELECT gen_random_uuid() AS id, nextval('volunteer_number') AS number),
-v AS (INSERT INTO volunteer (id, version, number, status, full_name, sort_key, name_folded, language, born_on,
-        phone, phone_index, centre_id, region, directions, skills, languages_spoken,
+v AS (INSERT INTO volunteer (id, version, number, status, full_name, sort_key, name_folded, language,
+        born_in, born_on, phone, phone_index, centre_id, region, directions, skills, languages_spoken,
         applied_on, status_on, registered_at)
-      SELECT id, 1, number, 'applied', 'Ерікті Ерікті', 'ABC', 'ерикти ерикти', 'kk', '1990-05-17',
-        sha256(id::text::bytea), substr(sha256(id::text::bytea), 1, 16), '%s', 'KZ-75', '["ecology"]', '[]', '[]',
+      SELECT id, 1, number, 'applied', 'Ерікті Ерікті', 'ABC', 'ерикти ерикти', 'kk',
+        '1990-05', sha256(id::text::bytea), sha256(id::text::bytea),
+        substr(sha256(id::text::bytea), 1, 16), '%s', 'KZ-75', '["ecology"]', '[]', '[]',
         current_date, current_date, now() FROM given),
-c AS (INSERT INTO consent (id, volunteer_id, text_version, given_on, how, by, recorded_by, recorded_at)
-      SELECT gen_random_uuid(), id, '2021-1', current_date, 'paper', 'self', 'person:bench', now() FROM given),
-s AS (INSERT INTO statuschange (id, volunteer_id, status, "on", changed_by, changed_at)
-      SELECT gen_random_uuid(), id, 'applied', current_date, 'person:bench', now() FROM given),
+c AS (INSERT INTO consent (id, volunteer_id, centre_id, text_version, given_on, how, by, recorded_by, recorded_at)
+      SELECT gen_random_uuid(), id, '%s', '2021-1', current_date, 'paper', 'self', 'person:bench', now() FROM given),
+s AS (INSERT INTO statuschange (id, volunteer_id, centre_id, status, "on", changed_by, changed_at)
+      SELECT gen_random_uuid(), id, '%s', 'applied', current_date, 'person:bench', now() FROM given),
 i AS (INSERT INTO idempotency (principal, operation, key, fingerprint, status, location, body, answered_at)
       SELECT 'person:bench', '/v1/volunteers', id::text, sha256(id::text::bytea), 201, '/v1/volunteers/' || id,
         repeat('x', 700)::bytea, now() FROM given)
@@ -46,12 +47,12 @@ async def measure(servers: Servers) -> AsyncIterator[Result]:
     async with servers.service("volunteers", settings, "api") as session:
         centre = await _post(session, "/v1/centres", {"kind": "other", "name": {"kk": "Орталық"}, "region": "KZ-75"})
         script = servers.folder / "registration.sql"
-        script.write_text(_SCRIPT % centre)
+        script.write_text(_SCRIPT % (centre, centre, centre))
 
         async def base() -> float:
             command = (str(program("pgbench")), "-n", "-f", str(script), "-c", str(CLIENTS // 2), "-j", "2")
             process = await asyncio.create_subprocess_exec(
-                *command, "-T", str(PGBENCH_S), settings.database_url,
+                *command, "-T", str(PGBENCH_S), servers.postgres.url("volunteers"),
                 stdout=asyncio.subprocess.PIPE, stderr=asyncio.subprocess.PIPE,
             )  # fmt: skip
             output, errors = await process.communicate()

@@ -13,6 +13,7 @@ from typing import Self
 import aiohttp
 
 from deploy.local import ports
+from deploy.local.installation import owner_of
 from deploy.local.nats import EmbeddedNats
 from deploy.local.postgres import EmbeddedPostgres
 from shared.access import keys
@@ -48,9 +49,14 @@ class Servers:
         self.postgres.stop()
 
     async def settings(self, service: str) -> Settings:
-        """Settings of a service with a database of its own."""
-        url = await self.postgres.create_database(service)
-        given = {"database_url": url, "nats_url": self.nats.url, "keys_dir": self.keys_dir, "port": ports.free_port()}
+        """Settings of a service with a database of its own, owned by another role, as everywhere."""
+        owner = owner_of(service)
+        for role in (owner, service):
+            await self.postgres.ensure_role(role, role)
+        await self.postgres.ensure_database(service, owner=owner, service=service, rights="CONNECT, CREATE")
+        urls = {name: self.postgres.url(service, user=role, password=role)
+                for name, role in (("database_url", service), ("owner_database_url", owner))}  # fmt: skip
+        given = {**urls, "nats_url": self.nats.url, "keys_dir": self.keys_dir, "port": ports.free_port()}
         return Settings.model_validate(given | {"log_level": "error"})
 
     @contextlib.asynccontextmanager

@@ -33,12 +33,13 @@ _SETTINGS = {
     "log_line_prefix": "%m %u@%d ",
 }
 _HAND_OVER = """
-SELECT format('ALTER %s %s OWNER TO %I', CASE relkind WHEN 'S' THEN 'SEQUENCE' ELSE 'TABLE' END, oid::regclass, $1)
+SELECT format('ALTER %s %s OWNER TO %I',
+    CASE relkind WHEN 'S' THEN 'SEQUENCE' ELSE 'TABLE' END, oid::regclass, $1::text)
 FROM pg_class WHERE relnamespace = 'public'::regnamespace AND relkind IN ('r', 'S')
     -- The sequence of a column goes with its table.
     AND NOT EXISTS (SELECT FROM pg_depend WHERE objid = pg_class.oid AND deptype IN ('a', 'i'))
 UNION ALL
-SELECT format('ALTER ROUTINE %s OWNER TO %I', oid::regprocedure, $1)
+SELECT format('ALTER ROUTINE %s OWNER TO %I', oid::regprocedure, $1::text)
 FROM pg_proc WHERE pronamespace = 'public'::regnamespace
 """
 # For tests only: a power cut would lose everything.

@@ -51,6 +51,36 @@ async def test_an_owner_reaches_its_own_database_only(postgres: EmbeddedPostgres
         await asyncpg.connect(postgres.url("ours", user="ours", password="guessed"))
 
 
+async def test_what_a_service_owned_becomes_its_owners_and_its_own_schemas_stay(postgres: EmbeddedPostgres) -> None:
+    """An installation of the time before there were owners."""
+    for role in ("single", "single_owner"):
+        await postgres.ensure_role(role, role)
+    await postgres.ensure_database("single", owner="single", service="single", rights="CONNECT, CREATE")
+    connection = await asyncpg.connect(postgres.url("single", user="single", password="single"))
+    await connection.execute(
+        "CREATE TABLE kept (id int GENERATED ALWAYS AS IDENTITY, n serial); CREATE SEQUENCE numbers;"
+        "CREATE FUNCTION one() RETURNS int LANGUAGE sql AS 'SELECT 1';"
+        "CREATE SCHEMA model; CREATE TABLE model.own (id int)"
+    )
+    await connection.close()
+
+    for _ in range(2):
+        await postgres.ensure_database("single", owner="single_owner", service="single", rights="CONNECT, CREATE")
+
+    connection = await postgres.connect("single")
+    rows = await connection.fetch(
+        "SELECT oid::regclass::text, relowner::regrole::text FROM pg_class WHERE relkind IN ('r', 'S')"
+        " AND relnamespace IN ('public'::regnamespace, 'model'::regnamespace)"
+        " UNION SELECT proname, proowner::regrole::text FROM pg_proc WHERE pronamespace = 'public'::regnamespace"
+        " UNION SELECT datname, datdba::regrole::text FROM pg_database WHERE datname = 'single'"
+    )
+    owners: dict[str, str] = {row[0]: row[1] for row in rows}
+    await connection.close()
+    assert owners.pop("model.own") == "single"
+    assert {"kept", "kept_id_seq", "kept_n_seq", "numbers", "one", "single"} == owners.keys()
+    assert set(owners.values()) == {"single_owner"}
+
+
 def test_the_folders_are_closed_to_others(postgres: EmbeddedPostgres, nats: EmbeddedNats) -> None:
     folders = [postgres.home, postgres.data, postgres.sockets, nats.home / "streams"]
     secrets = [postgres.password_file, nats.password_file, nats.config]
