@@ -1,8 +1,8 @@
 """A person's data over all services: given out whole, then erased, and every figure stays right."""
+# ruff: noqa: F811 - a test takes a fixture by its name.
 
 import io
 import zipfile
-from collections.abc import AsyncIterator
 from typing import Any
 
 import httpx
@@ -10,18 +10,13 @@ import orjson
 import pytest
 
 from tests.factories import registration
+from tests.journeys.test_one_fact_all_the_way import client  # noqa: F401
 from tests.running import RunningSystem, until
 
 pytestmark = [pytest.mark.journey, pytest.mark.xdist_group("system")]
 NAME, PHONE = "Ғайыпова Ұлбосын", "+77640009988"
 PURPOSE = {"purpose": "Өз өтініші бойынша"}
 TIMES = {"starts_at": "2021-06-09T10:00:00+06:00", "ends_at": "2021-06-09T12:00:00+06:00"}
-
-
-@pytest.fixture
-async def client(running_system: RunningSystem) -> AsyncIterator[httpx.AsyncClient]:
-    async with httpx.AsyncClient(base_url=running_system.address, timeout=30) as caller:
-        yield caller
 
 
 async def post(client: httpx.AsyncClient, path: str, form: dict[str, Any]) -> dict[str, Any]:
