@@ -32,6 +32,7 @@ from shared.idempotency import (
     IdempotencyKeyMissing,
     IdempotencyKeyUnusable,
 )
+from shared.paging import InvalidCursor
 from shared.preconditions import IfMatchUnusable
 from shared.problems import MEDIA_TYPE, Problem, RowsRefused, problem_of, status_of
 
@@ -199,6 +200,7 @@ def _refusals_of(operation: Node, says: set[str], *, asks: bool) -> list[type[Re
     has_body, takes_key, insists = "requestBody" in operation, "IdempotencyKey" in says, "IfMatch" in says
     may: list[tuple[bool, tuple[type[Refusal], ...]]] = [
         ("security" in operation, (SignInRequired, NotPermitted)),
+        (any(parameter.get("name") == "cursor" for parameter in operation["parameters"]), (InvalidCursor,)),
         (has_body, (MalformedRequest, PayloadTooLarge, UnsupportedMediaType)),
         (has_body or asks, (ValidationFailed,)),
         ("needs key" in says, (IdempotencyKeyMissing,)),
