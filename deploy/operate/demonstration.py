@@ -56,11 +56,15 @@ async def load_once(installation: Installation, console: Console) -> None:
     files.write_private(mark, json.dumps({"loaded_at": datetime.now(UTC).isoformat()}))
 
 
-async def trickle(installation: Installation, console: Console, stop: asyncio.Event) -> None:
+async def key_to_go_on(installation: Installation) -> str:
+    """A key for made-up activity, in place of the one of the start before."""
+    return await Access(installation).key(_everything("demo: goes on", days=30), alone=True)
+
+
+async def trickle(installation: Installation, key: str, console: Console, stop: asyncio.Event) -> None:
     """Keep made-up activity going until `stop` is set, whatever becomes of the parts meanwhile; quiet when asked."""
     from deploy.demo import trickle as activity
 
-    key = await Access(installation).key(_everything("demo: goes on", days=366), alone=True)
     while not stop.is_set():
         pause = asyncio.Event()
         watching = asyncio.create_task(_set_when_wanted(pause, installation, stop))

@@ -100,7 +100,8 @@ async def _once_up(
     await _show_first_link(installation, console)
     if demo:
         await demonstration.show_calls(installation, console)
-        await demonstration.trickle(installation, console, stop)
+        key = await demonstration.key_to_go_on(installation)
+        await demonstration.trickle(installation, key, console, stop)
     await stop.wait()
 
 

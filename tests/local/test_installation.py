@@ -136,7 +136,7 @@ async def test_made_up_activity_pauses_while_somebody_counts(tmp_path: Path, mon
     installation = Installation(tmp_path)
     acts: list[float] = []
 
-    async def act(_: str, pause: asyncio.Event) -> None:
+    async def act(_: str, key: str, pause: asyncio.Event) -> None:
         while not pause.is_set():
             acts.append(time.monotonic())
             await asyncio.sleep(0.01)
@@ -149,7 +149,7 @@ async def test_made_up_activity_pauses_while_somebody_counts(tmp_path: Path, mon
 
     monkeypatch.setattr(activity, "trickle", act)
     stop = asyncio.Event()
-    demo = asyncio.create_task(demonstration.trickle(installation, Console(), stop))
+    demo = asyncio.create_task(demonstration.trickle(installation, "a key", Console(), stop))
 
     await acts_again()
     with installation.ask_for_quiet():
