@@ -12,6 +12,7 @@ from typing import Self
 
 import aiohttp
 
+from deploy.bus.configuration import UNRESTRICTED
 from deploy.local import ports
 from deploy.local.installation import owner_of
 from deploy.local.nats import EmbeddedNats
@@ -33,7 +34,7 @@ class Servers:
         self.folder = folder
         # Durable as the product is: a commit that does not reach the disk is no commit.
         self.postgres = EmbeddedPostgres(folder / "postgres", password_file=folder / "postgres.password")
-        self.nats = EmbeddedNats(folder / "nats", password_file=folder / "nats.password")
+        self.nats = EmbeddedNats(folder / "nats", secrets=folder, known=[UNRESTRICTED])
         self.keys_dir = folder / "keys"
 
     async def __aenter__(self) -> Self:
@@ -56,7 +57,12 @@ class Servers:
         await self.postgres.ensure_database(service, owner=owner, service=service, rights="CONNECT, CREATE")
         urls = {name: self.postgres.url(service, user=role, password=role)
                 for name, role in (("database_url", service), ("owner_database_url", owner))}  # fmt: skip
-        given = {**urls, "nats_url": self.nats.url, "keys_dir": self.keys_dir, "port": ports.free_port()}
+        given = {
+            **urls,
+            "nats_url": self.nats.url(UNRESTRICTED.name),
+            "keys_dir": self.keys_dir,
+            "port": ports.free_port(),
+        }
         return Settings.model_validate(given | {"log_level": "error"})
 
     @contextlib.asynccontextmanager

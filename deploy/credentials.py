@@ -15,6 +15,7 @@ from pathlib import Path
 
 from deploy.local.installation import SERVICES, owner_of
 from shared.access import keys
+from shared.messaging.permissions import users
 
 _USAGE = "usage: python -m deploy.credentials compose|kubernetes"
 _SIGNING = keys.INTERNAL_PRIVATE
@@ -28,24 +29,21 @@ def password() -> str:
 def compose() -> str:
     """The lines of an `.env` that answer all that `docker-compose.yml` asks for."""
     roles = (role for service in SERVICES for role in (service, owner_of(service)))
-    names = ("POSTGRES", *(role.upper() for role in roles), "NATS")
+    names = ("POSTGRES", *(role.upper() for role in roles), *(f"NATS_{user.name.upper()}" for user in users()))
     return "".join(f"ASAR_{name}_PASSWORD={password()}\n" for name in names)
 
 
 def kubernetes(*, postgres: str = "postgres", nats: str = "nats") -> str:
     """A list of the Secrets that the manifests in `deploy/k8s` refer to, for servers at the given hosts."""
     passwords = {role: password() for service in SERVICES for role in (service, owner_of(service))}
-    nats_password = password()
-    made = {
-        "postgres": {"password": password(), **passwords},
-        "nats": {"password": nats_password, "url": f"nats://asar:{nats_password}@{nats}:4222"},
-        **_keys(),
-    }
+    of_nats = {user.name: password() for user in users()}
+    made = {"postgres": {"password": password(), **passwords}, "nats": of_nats, **_keys()}
     for service in SERVICES:
         made[f"{service}-database"] = {
             name: f"postgresql://{role}:{passwords[role]}@{postgres}:5432/{service}"
             for name, role in (("url", service), ("owner_url", owner_of(service)))
         }
+        made[f"{service}-nats"] = {"url": f"nats://{service}:{of_nats[service]}@{nats}:4222"}
     items = [_secret(name, content) for name, content in made.items()]
     return json.dumps({"apiVersion": "v1", "kind": "List", "items": items}, indent=1) + "\n"
 

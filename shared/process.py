@@ -28,7 +28,8 @@ from shared.jobs.worker import Kind, Worker
 from shared.messaging import audit
 from shared.messaging.connection import Bus
 from shared.messaging.consumer import Consumer
-from shared.messaging.relay import Relay, hint_subject
+from shared.messaging.relay import Relay
+from shared.messaging.subjects import hint_subject
 from shared.paging import Cursors
 from shared.resealing import counts, reseal
 from shared.sealed import Seal

@@ -11,6 +11,7 @@ import nats as nats_client
 import pytest
 from xdist.scheduler import LoadFileScheduling
 
+from deploy.bus.configuration import UNRESTRICTED
 from deploy.local.nats import EmbeddedNats
 from deploy.local.postgres import EmbeddedPostgres
 from tests.running import RunningSystem
@@ -67,8 +68,8 @@ async def _make_roles(server: EmbeddedPostgres) -> None:
 
 @pytest.fixture(scope="session")
 def nats(servers_folder: Path) -> Iterator[EmbeddedNats]:
-    """A running NATS with JetStream; tests take `nats_url`, which sees to it that they find it empty."""
-    server = EmbeddedNats(servers_folder / "nats", password_file=servers_folder / "nats.password")
+    """A running NATS whose user may do anything; tests take `nats_url`, which sees to it that they find it empty."""
+    server = EmbeddedNats(servers_folder / "nats", secrets=servers_folder, known=[UNRESTRICTED])
     with (servers_folder / "nats.log").open("wb") as log:
         server.start(output=log)
         yield server
@@ -100,8 +101,9 @@ async def database_url(fresh_database: Callable[..., Awaitable[str]]) -> str:
 @pytest.fixture
 async def nats_url(nats: EmbeddedNats, anyio_backend: str) -> AsyncIterator[str]:
     """The address of a NATS without streams; what the test leaves there is removed."""
-    yield nats.url
-    client = await nats_client.connect(nats.url)
+    url = nats.url(UNRESTRICTED.name)
+    yield url
+    client = await nats_client.connect(url)
     try:
         jetstream = client.jetstream()
         for stream in await jetstream.streams_info():

@@ -15,7 +15,8 @@ import httpx
 from deploy.local import ports, state
 from deploy.local.installation import SERVICES, Installation
 from deploy.operate.verify import Report, compare
-from shared.messaging.topology import PUBLISHERS
+from shared.messaging.permissions import OPERATOR
+from shared.messaging.subjects import PUBLISHERS
 
 PATIENCE_S = 120.0
 """Machines that run tests are slow and shared; nothing here says that anything takes that long."""
@@ -171,4 +172,4 @@ class RunningSystem:
         """What `asar verify` finds."""
         installation = self.installation
         urls = {service: installation.database_url(service) for service in ("gateway", *PUBLISHERS)}
-        return await compare(urls, installation.nats.url)
+        return await compare(urls, installation.nats.url(OPERATOR))

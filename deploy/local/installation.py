@@ -82,7 +82,7 @@ class Installation:
         """The NATS server of this folder."""
         return EmbeddedNats(
             self.data_dir / "nats",
-            password_file=self._secret_file("nats"),
+            secrets=self.data_dir / "secrets",
             port=self.ports["nats"],
             http_port=self.ports["nats-http"],
         )
@@ -115,7 +115,7 @@ class Installation:
         """The variables with which a service, or one of its commands, runs here; others of the caller's stay."""
         own = {
             "ASAR_DATABASE_URL": self.database_url(service),
-            "ASAR_NATS_URL": self.nats.url,
+            "ASAR_NATS_URL": self.nats.url(service),
             "ASAR_HOST": self.host if service == "gateway" else _LOOPBACK,
             "ASAR_PORT": str(self.port_of(service)),
             "ASAR_KEYS_DIR": str(self.keys),

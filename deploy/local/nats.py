@@ -1,19 +1,24 @@
-"""An embedded NATS server with JetStream in a folder of its own, on loopback ports, behind a password."""
+"""An embedded NATS server with JetStream in a folder of its own, on loopback ports, each user behind a password."""
 
 import json
+import os
 import shutil
 import signal
 import subprocess
 import sysconfig
 import time
+from collections.abc import Sequence
 from pathlib import Path
 from typing import IO, Self
 from urllib.parse import quote
 
+from deploy.bus import configuration
+from deploy.bus.configuration import APP, SUBSCRIBERS_FILE, Place
+from deploy.bus.subscribers import Subscribers
 from deploy.local import files, loopback, ports, processes
 from deploy.local.refusals import CannotRun
+from shared.messaging.permissions import User, users
 
-USER = "asar"
 _MOST_STORE_BYTES = 64 * 2**30
 
 
@@ -23,10 +28,18 @@ class EmbeddedNats:
     stop_signal = signal.SIGTERM
 
     def __init__(
-        self, home: Path, *, password_file: Path, port: int | None = None, http_port: int | None = None
+        self,
+        home: Path,
+        *,
+        secrets: Path,
+        known: Sequence[User] | None = None,
+        port: int | None = None,
+        http_port: int | None = None,
     ) -> None:
+        """`secrets`: the folder with a password per user. `known`: other users than the system's."""
         self.home = home.resolve()
-        self.password_file = password_file
+        self.secrets = secrets
+        self.known = list(known or users())
         self.port = port or ports.free_port()
         self.http_port = http_port or ports.free_port(avoid={self.port})
         self.config = self.home / "nats.conf"
@@ -38,36 +51,60 @@ class EmbeddedNats:
         return [str(_binary()), "--config", str(self.config)]
 
     @property
-    def url(self) -> str:
-        """Where clients connect, with user and password."""
-        return f"nats://{USER}:{quote(files.secret(self.password_file), safe='')}@127.0.0.1:{self.port}"
+    def subscribers(self) -> Subscribers:
+        """Those from outside."""
+        return Subscribers(self.home / SUBSCRIBERS_FILE)
+
+    @property
+    def has_streams(self) -> bool:
+        """Whether any were made here."""
+        return (self.home / "streams" / "jetstream" / APP).exists()
+
+    def password_file(self, user: str) -> Path:
+        return self.secrets / f"nats-{user}.password"
+
+    def url(self, user: str) -> str:
+        """Where a user connects, with its password."""
+        return f"nats://{user}:{quote(files.secret(self.password_file(user)), safe='')}@127.0.0.1:{self.port}"
 
     def initialise(self) -> None:
-        """Write the configuration anew; the streams stay.
+        """Write the configuration anew; the streams and the subscribers stay.
 
         Raises:
             CannotRun: the folder cannot be made.
         """
         store = files.private_folder(self.home / "streams")
-        password = files.secret(self.password_file)
-        # NATS does not recover from a full disk before it is restarted; from reaching its own limit it does.
-        room_bytes = min(_MOST_STORE_BYTES, shutil.disk_usage(store).free * 3 // 4 + _size_bytes(store))
-        lines = [
-            "server_name: asar",
-            "host: 127.0.0.1",
-            f"port: {self.port}",
-            f'http: "127.0.0.1:{self.http_port}"',
-            f"authorization {{ user: {USER}, password: {json.dumps(password)} }}",
-            "max_payload: 4MB",
-            "jetstream {",
-            f"  store_dir: {json.dumps(str(store))}",
-            "  max_memory_store: 64MB",
-            f"  max_file_store: {room_bytes}",
-            # With the default of two minutes a power cut loses whole young streams.
-            "  sync_interval: always",
-            "}",
-        ]
-        files.write_private(self.config, "\n".join(lines) + "\n")
+        _move_into_account(store / "jetstream")
+        self.subscribers.write()
+        place = Place(
+            listen=f'"127.0.0.1:{self.port}"',
+            http=f'"127.0.0.1:{self.http_port}"',
+            store_dir=json.dumps(str(store)),
+            # NATS does not recover from a full disk before it is restarted; from reaching its own limit it does.
+            max_file_store=str(min(_MOST_STORE_BYTES, shutil.disk_usage(store).free * 3 // 4 + _size_bytes(store))),
+            subscribers=SUBSCRIBERS_FILE,
+            password=lambda user: json.dumps(files.secret(self.password_file(user))),
+        )
+        files.write_private(self.config, configuration.render(place, known=self.known))
+
+    def reload(self, process_id: int, *, within_s: float = 10) -> None:
+        """Have the running server read its subscribers anew; connections of others are not touched.
+
+        Raises:
+            CannotRun: it is not this server, or it has not done so in time.
+        """
+        if str(self.config) not in processes.command_of(process_id):
+            raise CannotRun("NATS is not running. What was changed holds from its next start on.")
+        before = self._loaded_at()
+        os.kill(process_id, signal.SIGHUP)
+        deadline = time.monotonic() + within_s
+        while self._loaded_at() in {before, None}:
+            if time.monotonic() > deadline:
+                raise CannotRun("NATS has not read its configuration again; its log says why.")
+            time.sleep(0.02)
+
+    def _loaded_at(self) -> str | None:
+        return (loopback.get_object(self.http_port, "/varz") or {}).get("config_load_time")
 
     def is_ready(self) -> bool:
         """Whether the server and its streams are well, by its own account."""
@@ -114,3 +151,9 @@ def _binary() -> Path:
 
 def _size_bytes(folder: Path) -> int:
     return sum(file.stat().st_size for file in folder.rglob("*") if file.is_file())
+
+
+def _move_into_account(jetstream: Path) -> None:
+    """Streams of a version that had no accounts lie in the one that NATS has without any."""
+    if (jetstream / "$G").is_dir() and not (jetstream / APP).exists():
+        (jetstream / "$G").rename(jetstream / APP)

@@ -4,7 +4,7 @@ import asyncio
 import functools
 from signal import SIGTERM
 
-from deploy.local import loopback, migrations, processes
+from deploy.local import loopback, migrations, processes, streams
 from deploy.local.installation import CODE, SERVICES, Installation, owner_of
 from deploy.local.supervisor import Part, Stage, Step
 from shared.access import keys
@@ -18,6 +18,7 @@ def stages(installation: Installation) -> list[Stage]:
     return [
         [_postgres(installation), _nats(installation)],
         Step("databases", lambda: _databases(installation)),
+        Step("streams", lambda: streams.bring_up_to_date(installation)),
         Step("migrations", lambda: migrations.migrate(installation)),
         [_service(installation, name) for name in SERVICES],
     ]

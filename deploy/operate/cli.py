@@ -14,23 +14,14 @@ from rich.markup import escape
 from deploy.local import installation as places
 from deploy.local.installation import CODE, SERVICES, Installation
 from deploy.local.refusals import CannotRun
+from deploy.operate import subscribers_cli
+from deploy.operate.options import DataDir, Json, console, existing
 
 if TYPE_CHECKING:
     from deploy.operate.access import Known
 
-DataDir = Annotated[
-    Path | None,
-    typer.Option(
-        envvar="ASAR_DATA_DIR",
-        file_okay=False,
-        show_default=False,
-        help="Folder with all data of one installation. Without it: the demo for `asar demo`, your own for `asar up`, "
-        "and for every other command the one that is running.",
-    ),
-]
 Port = Annotated[int, typer.Option(envvar="PORT", min=1, max=65535, help="Port of the page and the API.")]
 Host = Annotated[str, typer.Option(envvar="ASAR_HOST", help="Address to listen on; 0.0.0.0 lets others in.")]
-Json = Annotated[bool, typer.Option("--json", help="For scripts: one JSON object on standard output.")]
 Service = Annotated[str | None, typer.Option(help=f"One of {', '.join(SERVICES)}; all of them without it.")]
 
 app = typer.Typer(
@@ -46,6 +37,7 @@ messages = typer.Typer(
 projection = typer.Typer(help="The dashboard's read model.", no_args_is_help=True)
 app.add_typer(messages, name="messages")
 app.add_typer(projection, name="projection")
+app.add_typer(subscribers_cli.group, name="subscribers")
 access = typer.Typer(
     help="Who may come in. Whoever can read the data folder may settle it; everybody else asks an administrator.",
     no_args_is_help=True,
@@ -53,8 +45,6 @@ access = typer.Typer(
 app.add_typer(access, name="access")
 keys = typer.Typer(help="The keys with which personal data is sealed.", no_args_is_help=True)
 app.add_typer(keys, name="keys")
-
-console = Console()
 
 
 @app.command()
@@ -74,7 +64,7 @@ def status(data_dir: DataDir = None, as_json: Json = False) -> None:
     """Show each part, and what waits between them. Exit status 1 unless all parts are ready."""
     from deploy.operate import status as status_
 
-    seen = status_.look(_existing(data_dir))
+    seen = status_.look(existing(data_dir))
     if as_json:
         typer.echo(seen.model_dump_json(indent=1))
     else:
@@ -87,7 +77,7 @@ def verify(data_dir: DataDir = None, as_json: Json = False) -> None:
     """Recount every figure of the dashboard from the services' own tables. Exit status 1 when one differs."""
     from deploy.operate import verify as verify_
 
-    installation = _existing(data_dir)
+    installation = existing(data_dir)
     with installation.ask_for_quiet():
         report = verify_.verify(installation.data_dir)
     if as_json:
@@ -224,25 +214,13 @@ def _run(installation: Installation, *, demo: bool) -> None:
     running.run(installation, console, demo=demo)
 
 
-def _existing(data_dir: Path | None) -> Installation:
-    """Open an installation that has been started before.
-
-    Raises:
-        CannotRun: there is none.
-    """
-    folder = data_dir or places.current_data_dir()
-    if not (folder / "ports.json").exists():
-        raise CannotRun(f"There is no installation in {folder} yet. `asar up` or `asar demo` makes one.")
-    return Installation(folder)
-
-
 def _running(data_dir: Path | None) -> Installation:
     """Open an installation whose databases answer.
 
     Raises:
         CannotRun: it is not running.
     """
-    installation = _existing(data_dir)
+    installation = existing(data_dir)
     if not places.is_running(installation.data_dir):
         raise CannotRun(f"Asar is not running on {installation.data_dir}. Start it with `asar up`.")
     return installation

@@ -42,6 +42,8 @@ class Status(BaseModel):
     services: dict[str, ServiceStatus]
     figures_age_s: float | None
     """How far the dashboard is behind what has been recorded; None when that cannot be told."""
+    subscribers: int
+    """How many outside are told of facts by NATS."""
 
 
 def look(installation: Installation) -> Status:
@@ -62,6 +64,7 @@ def look(installation: Installation) -> Status:
         parts=parts,
         services=services,
         figures_age_s=_figures_age_s(services, parts["gateway"].port) if "gateway" in parts else None,
+        subscribers=len(installation.nats.subscribers.all()),
     )
 
 
@@ -85,7 +88,8 @@ def show(status: Status) -> RenderableType:
             _cell(service.dead_letters),
         )
     heading = Text.assemble((status.address or "", "bold"), f"   {status.data_dir}")
-    return Group(heading, "", parts, "", messages, "", f"the figures' age: {_seconds(status.figures_age_s)}")
+    rest = f"the figures' age: {_seconds(status.figures_age_s)}   subscribers outside: {status.subscribers}"
+    return Group(heading, "", parts, "", messages, "", rest)
 
 
 def _figures_age_s(services: Mapping[str, ServiceStatus], port: int | None) -> float | None:

@@ -12,7 +12,6 @@ from datetime import date, timedelta
 from pathlib import Path
 
 import asyncpg
-import nats
 import nats.errors
 from nats.aio.client import Client
 from pydantic import BaseModel, TypeAdapter
@@ -35,7 +34,9 @@ from shared.access.principal import EVERYTHING
 from shared.database import Database
 from shared.journal import Head
 from shared.messaging import audit
-from shared.messaging.topology import PUBLISHERS
+from shared.messaging.connection import connect
+from shared.messaging.permissions import OPERATOR
+from shared.messaging.subjects import PUBLISHERS
 
 DEADLINE_S = 120.0
 SHOWN_MAX = 50
@@ -90,7 +91,7 @@ def verify(data_dir: Path) -> Report:
     installation = Installation(data_dir)
     urls = {service: installation.database_url(service) for service in ("gateway", *PUBLISHERS)}
     try:
-        report = asyncio.run(compare(urls, installation.nats.url, seen=_seen(data_dir)))
+        report = asyncio.run(compare(urls, installation.nats.url(OPERATOR), seen=_seen(data_dir)))
     except (OSError, asyncpg.PostgresError, nats.errors.Error) as error:
         what = type(error).__name__
         raise CannotRun(f"Asar does not answer on {data_dir}: start it with `asar up`. ({what})") from error
@@ -136,9 +137,7 @@ async def _connected(urls: Mapping[str, str], nats_url: str) -> AsyncGenerator[t
             # Nothing of any centre is to be left out.
             connections[service] = await asyncpg.connect(url, timeout=5, server_settings=EVERYTHING.settings)
             stack.push_async_callback(connections[service].close)
-        client: Client = await nats.connect(  # pyright: ignore[reportUnknownMemberType]  # its options are untyped
-            nats_url, max_reconnect_attempts=2, connect_timeout=3
-        )
+        client = await connect(nats_url, max_reconnect_attempts=2, connect_timeout=3)
         stack.push_async_callback(client.close)
         yield connections, client
 

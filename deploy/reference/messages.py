@@ -14,7 +14,7 @@ from services.gateway.asyncapi import contracts
 from services.gateway.consumers import consumer as gateway_consumer
 from services.volunteers.consumers import consumer as volunteers_consumer
 from shared.contracts.envelope import DomainEvent
-from shared.messaging.topology import PUBLISHERS, stream_name
+from shared.messaging.subjects import PUBLISHERS, stream_name
 
 GOLDEN = CODE / "tests" / "contracts" / "golden"
 _LISTENERS = (volunteers_consumer, events_consumer, charity_consumer, gateway_consumer)

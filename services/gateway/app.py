@@ -17,7 +17,7 @@ from services.gateway.commands import accounts, throttle
 from services.gateway.consumers import consumer
 from services.gateway.domain.access import ADMINISTRATOR_LINK_LIFE
 from services.gateway.door import Door
-from services.gateway.generations import Generations, durable_of, opened
+from services.gateway.generations import Generations, opened
 from services.gateway.limits import Limits
 from services.gateway.live import Live
 from services.gateway.oidc import Issuer
@@ -32,6 +32,7 @@ from shared.access.permissions import Role
 from shared.access.principal import EVERYTHING
 from shared.access.token import Signer
 from shared.database import CONNECTION_LOST, Database, DatabaseUnavailable, Transaction
+from shared.messaging.subjects import durable_of_generation
 from shared.process import Process
 from shared.sealed import Seal
 
@@ -94,7 +95,7 @@ class GatewayProcess(Process):
 
     @property
     def durable(self) -> str | None:
-        return durable_of(self.generations.number)
+        return durable_of_generation(self.generations.number)
 
     async def report(self) -> dict[str, Any]:
         answer = await super().report() | {"watchers": self.live.watchers, "generation": self.generations.number}

@@ -5,7 +5,7 @@ from typing import Any
 
 from shared.contracts import charity, events, volunteers
 from shared.contracts.envelope import DomainEvent, Message
-from shared.messaging.topology import PUBLISHERS
+from shared.messaging.subjects import PUBLISHERS
 
 _MODULES = {"volunteers": volunteers, "events": events, "charity": charity}
 
@@ -60,7 +60,31 @@ def document() -> dict[str, Any]:
             "description": "Every fact, as a CloudEvents 1.0 event. At least once, in order per aggregate (`subject`), "
             "without personal data. Over HTTP: `GET /v1/messages`.",
         },
+        "defaultContentType": "application/cloudevents+json",
+        "servers": {
+            "nats": {
+                "host": "{host}",
+                "protocol": "nats",
+                "title": "Core NATS, for subscribers",
+                "description": "An operator adds a subscriber (`asar subscribers add`) and hands over its key. It may "
+                "subscribe to `asar.>` or to anything below it, hears the facts of the regions, centres and services "
+                "that it was granted, each after it is stored, and can publish nothing. What happens while it is away "
+                "is read over HTTP.",
+                "variables": {"host": {"description": "Host and port, as the operator says.", "default": "127.0.0.1"}},
+                "security": [{"$ref": "#/components/securitySchemes/nkey"}],
+            }
+        },
         "channels": channels,
         "operations": operations,
-        "components": {"messages": messages, "schemas": schemas},
+        "components": {
+            "messages": messages,
+            "schemas": schemas,
+            "securitySchemes": {
+                "nkey": {
+                    "type": "asymmetricEncryption",
+                    "description": "An Ed25519 key of NATS (nkey). Its seed, which begins with SU, signs what the "
+                    "server asks; it is never sent.",
+                }
+            },
+        },
     }

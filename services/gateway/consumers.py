@@ -3,7 +3,7 @@
 from services.gateway import projections
 from shared.contracts import charity, events, volunteers
 from shared.messaging.consumer import Consumer
-from shared.messaging.topology import PUBLISHERS
+from shared.messaging.subjects import PUBLISHERS
 
 consumer = Consumer("gateway")
 consumer.on_every(PUBLISHERS, projections.keep)

@@ -17,6 +17,7 @@ from shared.access.principal import EVERYTHING
 from shared.database import CONNECTION_LOST, Database, DatabaseUnavailable, Transaction
 from shared.messaging.connection import Bus
 from shared.messaging.consumer import Consumer
+from shared.messaging.subjects import GENERATIONS, durable_of_generation
 from shared.telemetry import log
 
 LOOK_EVERY_S = 0.5
@@ -29,7 +30,13 @@ INSERT INTO generation (number, model_version, status, started_at)
 SELECT coalesce(max(number), 0) + 1, $1, 'building', now() FROM generation RETURNING number
 """
 # Another version's fold belongs to another version's code: this one would only spoil it.
-_TO_FOLD = "SELECT number, status FROM generation WHERE status IN ('building', 'active') AND model_version = $1"
+# Durables' names come round again: one that would share them with an older read model waits until that is gone.
+_TO_FOLD = """
+SELECT number, status FROM generation WHERE status IN ('building', 'active') AND model_version = $1 AND NOT EXISTS (
+    SELECT FROM generation AS older
+    WHERE older.number < generation.number AND older.status <> 'removed' AND (generation.number - older.number) % $2 = 0
+)
+"""
 _TO_REMOVE = """
 SELECT number FROM generation WHERE status = 'retired' AND EXISTS (
     SELECT FROM generation AS newer
@@ -40,10 +47,6 @@ SELECT number FROM generation WHERE status = 'retired' AND EXISTS (
 
 def schema_of(number: int) -> str:
     return f"projection_{number}"
-
-
-def durable_of(number: int) -> str:
-    return f"gateway_{number}"
 
 
 class Generations:
@@ -181,12 +184,14 @@ class Generations:
             await asyncio.gather(*folding.values(), return_exceptions=True)
 
     async def _tend(self, bus: Bus, folding: dict[int, "asyncio.Task[None]"]) -> None:
-        rows = await self._database.pool.fetch(_TO_FOLD, READ_MODEL_VERSION)
+        rows = await self._database.pool.fetch(_TO_FOLD, READ_MODEL_VERSION, GENERATIONS)
         for number, status in rows:
             if number not in folding:
                 model = await self.model(number)
                 folding[number] = asyncio.create_task(
-                    self._consumer.run(model, bus, replicas=self._settings.stream_replicas, durable=durable_of(number))
+                    self._consumer.run(
+                        model, bus, replicas=self._settings.stream_replicas, durable=durable_of_generation(number)
+                    )
                 )
             elif status == "building" and await self._caught_up(bus, number):
                 await self._activate(number)
@@ -199,7 +204,7 @@ class Generations:
 
     async def _caught_up(self, bus: Bus, number: int) -> bool:
         """Whether a generation has nothing left to apply, and lacks nothing that the one in use has."""
-        measured = await self._consumer.measure(await self.model(number), bus, durable_of(number))
+        measured = await self._consumer.measure(await self.model(number), bus, durable_of_generation(number))
         if any(lag != 0 for lag in measured["lag"].values()):
             return False
         # A stream that has just lost its messages has nothing left to deliver either.
@@ -228,7 +233,7 @@ class Generations:
     async def _remove(self, bus: Bus, number: int) -> None:
         """Take a retired generation away, for good. Whatever fails is done again at the next look."""
         await self._forget(number)
-        for subscription in self._consumer.subscriptions(durable_of(number)):
+        for subscription in self._consumer.subscriptions(durable_of_generation(number)):
             with contextlib.suppress(NotFoundError):
                 await bus.jetstream.delete_consumer(subscription.stream, subscription.durable)
         await self._database.pool.execute(f'DROP SCHEMA IF EXISTS "{schema_of(number)}" CASCADE')

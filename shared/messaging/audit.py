@@ -6,60 +6,47 @@ from collections.abc import AsyncIterator
 import orjson
 from nats.aio.client import Client
 from nats.aio.msg import Msg
-from nats.js.api import AckPolicy, ConsumerConfig, DeliverPolicy
 
 from shared.database import Database
-from shared.messaging.topology import forget_consumers, stream_name
+from shared.messaging.subjects import stream_name
+from shared.messaging.topology import forget_consumers
 from shared.telemetry import REPUBLISHED, log
 
 _PUBLISHED = "SELECT position, message_id FROM outbox WHERE published_at IS NOT NULL"
 _SEND_AGAIN = "UPDATE outbox SET published_at = NULL WHERE position = ANY($1::bigint[])"
-_PAGE = 5000
-_EXPIRES_S = 5.0
+_PAGE = 1000
+_WAIT_S = 6.0
 
 
 async def stored_ids(client: Client, service: str) -> AsyncIterator[str]:
-    """The message ids that the stream holds, read by their headers alone.
+    """The message ids that the stream holds, read without a consumer: who may read a stream need not be let make any.
 
     Raises:
         TimeoutError: the stream does not tell them in time.
     """
-    jetstream = client.jetstream()  # pyright: ignore[reportUnknownMemberType]
     stream = stream_name(service)
-    left = (await jetstream.stream_info(stream)).state.messages
-    if not left:
-        return
-    consumer = await jetstream.add_consumer(  # pyright: ignore[reportUnknownMemberType]
-        stream,
-        ConsumerConfig(
-            ack_policy=AckPolicy.NONE,
-            deliver_policy=DeliverPolicy.ALL,
-            headers_only=True,
-            inactive_threshold=30,
-            mem_storage=True,
-            num_replicas=1,
-        ),
-    )
+    state = (await client.jetstream().stream_info(stream)).state  # pyright: ignore[reportUnknownMemberType]
+    last = state.last_seq if state.messages else 0
     inbox = client.new_inbox()
     arrived: asyncio.Queue[Msg] = asyncio.Queue()
     listening = await client.subscribe(  # pyright: ignore[reportUnknownMemberType]
         inbox, cb=arrived.put, pending_msgs_limit=0
     )
+    sequence = 0
     try:
-        while left > 0:
-            asked = min(left, _PAGE)
-            await client.publish(
-                f"$JS.API.CONSUMER.MSG.NEXT.{stream}.{consumer.name}",
-                orjson.dumps({"batch": asked, "expires": int(_EXPIRES_S * 1e9)}),
-                reply=inbox,
-            )
-            for _ in range(asked):
-                message = await asyncio.wait_for(arrived.get(), timeout=_EXPIRES_S + 1)
-                headers = message.headers or {}
-                if not message.reply.startswith("$JS.ACK."):
-                    raise TimeoutError(f"the stream answered {headers.get('Status')}")
+        while sequence < last:
+            asked = {"seq": sequence + 1, "batch": _PAGE, "next_by_subj": ">"}
+            await client.publish(f"$JS.API.DIRECT.GET.{stream}", orjson.dumps(asked), reply=inbox)
+            before = sequence
+            while True:
+                headers = (await asyncio.wait_for(arrived.get(), timeout=_WAIT_S)).headers or {}
+                if "Nats-Sequence" not in headers:
+                    break
+                sequence = int(headers["Nats-Sequence"])
                 yield headers.get("Nats-Msg-Id", "")
-            left -= asked
+            if sequence == before:
+                # A copy of the stream that is behind may have been asked. What it lacks is not lost.
+                raise TimeoutError(f"the stream answered {headers.get('Status')}")
     finally:
         await listening.unsubscribe()
 

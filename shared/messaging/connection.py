@@ -3,21 +3,38 @@
 import asyncio
 import contextlib
 from collections.abc import Callable
+from typing import Any
+from urllib.parse import urlsplit
 
-import nats
 import nats.errors
 from nats.aio.client import Client
 from nats.js import JetStreamContext
 
+from shared.messaging.subjects import inbox_of
 from shared.settings import Settings
 from shared.telemetry import log
+
+
+async def connect(url: str, **options: Any) -> Client:
+    """Connect to a server, or to several with commas, as the user named in the first address."""
+    servers = url.split(",")
+    client = Client()
+    try:
+        await client.connect(  # pyright: ignore[reportUnknownMemberType]  # its options are untyped
+            servers, inbox_prefix=inbox_of(urlsplit(servers[0]).username or ""), **options
+        )
+    except BaseException:
+        # Interrupted or refused, it would leave its socket open.
+        await client.close()
+        raise
+    return client
 
 
 class Bus:
     """One process's connection to NATS. Commands never wait for it: messages wait in the outbox."""
 
     def __init__(self, settings: Settings, *, name: str) -> None:
-        self._servers = settings.nats_url.split(",")
+        self._url = settings.nats_url
         self._name = name
         self._client = Client()
         self._opened = False
@@ -52,8 +69,8 @@ class Bus:
 
     async def _connect(self) -> Client:
         # nats-py's own retries begin only after the first success.
-        return await nats.connect(  # pyright: ignore[reportUnknownMemberType]
-            servers=self._servers,
+        return await connect(
+            self._url,
             name=self._name,
             max_reconnect_attempts=-1,
             reconnect_time_wait=0.2,
@@ -87,4 +104,4 @@ class Bus:
     async def _failed(self, error: Exception) -> None:
         # While it is away, every attempt to come back fails, several times a second.
         say = log.warning if self.connected else log.debug
-        say("nats", error=type(error).__name__)
+        say("nats", error=str(error) or type(error).__name__)

@@ -12,6 +12,7 @@ from typing import Any, TypeVar
 
 import asyncpg
 import nats.errors
+import orjson
 from pydantic import ValidationError
 
 from shared import clock
@@ -234,7 +235,8 @@ class Consumer:
 
     async def _handle(self, tx: Transaction, delivery: Delivery) -> None:
         if delivery.type == UNREADABLE:
-            raise ValueError("not a message of ours: its headers are missing")
+            raise ValueError("not a message of the service whose stream it is in")
+        _refuse_contradiction(delivery)
         if self._every is not None:
             await self._every(tx, delivery)
         known = self._handlers.get(delivery.type)
@@ -301,6 +303,19 @@ def _sorted_out(
             seen[aggregate] = following
             following += 1
     return to_apply, list(waiting.values()), duplicates
+
+
+def _refuse_contradiction(delivery: Delivery) -> None:
+    """Whose a message is, NATS has checked by its subject and `pull` by its headers; its body must not say otherwise.
+
+    Raises:
+        ValueError: it does, or is no JSON object.
+    """
+    told = orjson.loads(delivery.body)
+    service = delivery.type.partition(".")[0]
+    said = [told[name] for name in ("source", "type", "subject", "aggregateversion")]
+    if said != [f"/asar/{service}", delivery.type, delivery.aggregate, delivery.version]:
+        raise ValueError("its body tells another story than its headers")
 
 
 def _reason(error: Exception) -> str:

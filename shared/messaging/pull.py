@@ -15,7 +15,7 @@ from shared.messaging.topology import Subscription, assert_consumer
 
 PAGE_MAX = 500
 UNREADABLE = "unreadable"
-"""The type of what does not look like a message of ours."""
+"""The type of what is no message of the service that the stream belongs to."""
 _CREDIT = 2 * PAGE_MAX
 _EXPIRES_S = 20.0
 _HEARTBEAT_S = 2.0
@@ -29,6 +29,10 @@ _READABLE = {
 
 class PullBroken(Exception):
     """The consumer does not answer as it should: assert the topology and begin again."""
+
+
+_COPIED = "Nats-Stream"
+"""Only the server writes it, on what is read out of a stream; within one it tells of an answer that was led astray."""
 
 
 @dataclass(frozen=True)
@@ -119,7 +123,7 @@ class Puller:
         status = headers.get("Status")
         if message.reply.startswith("$JS.ACK."):
             self._credit -= 1
-            self._given.append(_delivery(message, headers))
+            self._given.append(_delivery(message, headers, self._subscription.service))
         elif status == "100":
             return
         elif status == "408" or (status == "409" and "Nats-Pending-Messages" in headers):
@@ -129,13 +133,14 @@ class Puller:
             raise PullBroken(f"{status} {headers.get('Description', '')}")
 
 
-def _delivery(message: Msg, headers: dict[str, str]) -> Delivery:
+def _delivery(message: Msg, headers: dict[str, str], service: str) -> Delivery:
     # PostgreSQL stores no NUL, and nothing may keep a bad message from being parked.
     body = message.data.decode(errors="replace").replace("\0", "\N{REPLACEMENT CHARACTER}")
     told = [headers.get(name, "") for name in _READABLE]
     if all(pattern.fullmatch(text) for pattern, text in zip(_READABLE.values(), told, strict=True)):
         type_, aggregate, version, message_id = told
-        return Delivery(type_, aggregate, int(version), message_id, body, message.reply)
-    # Nobody of ours wrote this. Its place in the stream is the only name it has.
+        if type_.startswith(f"{service}.") and aggregate.startswith(f"{service}.") and _COPIED not in headers:
+            return Delivery(type_, aggregate, int(version), message_id, body, message.reply)
+    # Not by whom the stream belongs to. Its place in the stream is the only name it has.
     place = f"{UNREADABLE}/{message.metadata.stream}/{message.metadata.sequence.stream}"
     return Delivery(UNREADABLE, place, 1, "", body, message.reply)

@@ -17,7 +17,8 @@ from shared.contracts.envelope import LANES
 from shared.database import CONNECTION_LOST, TRY_AGAIN, Database, DatabaseUnavailable
 from shared.messaging import audit
 from shared.messaging.connection import Bus
-from shared.messaging.topology import assert_stream, stream_name
+from shared.messaging.subjects import hint_subject, stream_name
+from shared.messaging.topology import assert_stream
 from shared.telemetry import PUBLISHED, UNSENT, UNSENT_AGE, log, span, traceparent_in
 
 BATCH_ROWS_MAX = 500
@@ -186,11 +187,6 @@ class Relay:
 
     async def _hear(self, _: Msg) -> None:
         self._wake.set()
-
-
-def hint_subject(service: str) -> str:
-    """Core NATS, not stored: an api process tells a relay elsewhere that there is something to send."""
-    return f"hint.asar.{service}"
 
 
 def _headers(row: asyncpg.Record) -> dict[str, str]:

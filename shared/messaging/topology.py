@@ -10,6 +10,7 @@ from nats.js.api import (
     ConsumerConfig,
     DeliverPolicy,
     DiscardPolicy,
+    RePublish,
     RetentionPolicy,
     StorageType,
     StreamConfig,
@@ -17,16 +18,16 @@ from nats.js.api import (
 )
 from nats.js.errors import NotFoundError
 
-PUBLISHERS = ("volunteers", "events", "charity")
+from shared.messaging.subjects import OUTSIDE, stream_name, subjects_of
+
 DUPLICATE_WINDOW_S = 600.0
+_KEPT = ("subjects", "retention", "storage", "discard", "num_replicas", "deny_delete", "deny_purge", "allow_atomic")
+_ADDED = ("allow_direct", "republish")
+"""Settings that streams of earlier versions do not have."""
 
 
 class TopologyDrift(RuntimeError):
     """A stream or consumer is not as declared, and cannot be changed into it without a decision of the operator."""
-
-
-def stream_name(service: str) -> str:
-    return f"ASAR_{service.upper()}"
 
 
 def stream_of(service: str, *, replicas: int) -> StreamConfig:
@@ -44,6 +45,8 @@ def stream_of(service: str, *, replicas: int) -> StreamConfig:
         deny_purge=True,
         allow_atomic=True,
         allow_direct=True,
+        # Whoever listened to what is published would hear refused batches as well, and what they held once more.
+        republish=RePublish(src=f"asar.{service}.>", dest=f"{OUTSIDE}.asar.{service}.>"),
     )
 
 
@@ -60,8 +63,15 @@ class Subscription:
     def stream(self) -> str:
         return stream_name(self.service)
 
+    @property
+    def subjects(self) -> list[str]:
+        return subjects_of(self.service, self.nouns)
+
     def config(self, *, replicas: int) -> ConsumerConfig:
+        only, *more = self.subjects
         return ConsumerConfig(
+            # Named twice, it is asked for under a subject that holds its name and a lone filter: what a user may make.
+            name=self.durable,
             durable_name=self.durable,
             deliver_policy=DeliverPolicy.ALL,
             # With ACK ALL a replica would acknowledge what another one is still working on.
@@ -69,7 +79,8 @@ class Subscription:
             # How long what a killed process held is waited for.
             ack_wait=10,
             max_ack_pending=20_000,
-            filter_subjects=[f"asar.{self.service}.{noun}.>" for noun in self.nouns] or [f"asar.{self.service}.>"],
+            filter_subject=None if more else only,
+            filter_subjects=self.subjects if more else None,
             num_replicas=replicas,
         )
 
@@ -86,9 +97,29 @@ async def assert_stream(client: Client, service: str, *, replicas: int) -> Strea
         info = await jetstream.stream_info(stream_name(service))
     except NotFoundError:
         return await jetstream.add_stream(wanted)  # pyright: ignore[reportUnknownMemberType]
-    kept = ("subjects", "retention", "storage", "discard", "num_replicas", "deny_delete", "deny_purge", "allow_atomic")
-    _refuse_drift(f"stream {wanted.name}", info.config, wanted, kept)
+    _refuse_drift(f"stream {wanted.name}", info.config, wanted, (*_KEPT, *_ADDED))
     return info
+
+
+async def bring_up_to_date(client: Client, service: str) -> bool:
+    """Give a stream of an earlier version what has come since; returns whether there was anything to do.
+
+    Only the operator may: who may change a stream may have it repeat messages under the subjects of another.
+
+    Raises:
+        TopologyDrift: it differs in more than that.
+    """
+    jetstream = client.jetstream()  # pyright: ignore[reportUnknownMemberType]
+    try:
+        found = (await jetstream.stream_info(stream_name(service))).config
+    except NotFoundError:
+        return False  # Its relay will make it.
+    wanted = stream_of(service, replicas=found.num_replicas or 1)
+    _refuse_drift(f"stream {wanted.name}", found, wanted, _KEPT)
+    if not _differing(found, wanted, _ADDED):
+        return False
+    await jetstream.update_stream(wanted)  # pyright: ignore[reportUnknownMemberType]
+    return True
 
 
 async def assert_consumer(client: Client, subscription: Subscription, *, replicas: int) -> None:
@@ -107,11 +138,11 @@ async def assert_consumer(client: Client, subscription: Subscription, *, replica
     what = f"consumer {subscription.durable} of {subscription.stream}"
     _refuse_drift(what, found, wanted, ("deliver_policy", "ack_policy"))
     heard = set(found.filter_subjects or [found.filter_subject or ">"])
-    if not heard.issuperset(wanted.filter_subjects or []):
+    if not heard.issuperset(subscription.subjects):
         # Told to hear more, a durable would do so from where it stands. What went by before must be heard as well;
         # what comes again meanwhile is recognised by its version.
         await jetstream.delete_consumer(subscription.stream, subscription.durable)
-    elif heard == set(wanted.filter_subjects or []) and not _differing(found, wanted, ("ack_wait", "max_ack_pending")):
+    elif heard == set(subscription.subjects) and not _differing(found, wanted, ("ack_wait", "max_ack_pending")):
         return
     await jetstream.add_consumer(subscription.stream, wanted)  # pyright: ignore[reportUnknownMemberType]
 

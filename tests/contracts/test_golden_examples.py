@@ -12,7 +12,7 @@ import pytest
 
 from shared.contracts.envelope import DomainEvent, Message
 from shared.contracts.examples import contracts, example_of
-from shared.messaging.topology import PUBLISHERS
+from shared.messaging.subjects import PUBLISHERS
 
 GOLDEN = Path(__file__).with_name("golden")
 CONTRACTS = {contract.type: contract for contract in contracts()}

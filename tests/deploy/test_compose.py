@@ -141,6 +141,15 @@ def test_only_migrations_connect_as_the_owner() -> None:
         assert "OWNER" not in "".join(composition.environment(service, made))
 
 
+def test_each_service_knows_its_own_user_of_nats_alone() -> None:
+    made = given()
+    for service in SERVICES:
+        for container in (service, f"migrate-{service}"):
+            variables = composition.environment(container, made)
+            password = made[f"ASAR_NATS_{service.upper()}_PASSWORD"]
+            assert variables["ASAR_NATS_URL"] == f"nats://{service}:{password}@nats:4222"
+
+
 def test_no_environment_reaches_the_image_or_the_repository() -> None:
     assert ".env" in (CODE / ".gitignore").read_text(encoding="utf-8").splitlines()
     assert "**/.env" in (CODE / ".dockerignore").read_text(encoding="utf-8").splitlines()

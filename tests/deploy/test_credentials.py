@@ -41,7 +41,8 @@ def test_an_address_has_the_password_of_its_server() -> None:
             name: b"postgresql://%s:%s@postgres:5432/%s" % (role.encode(), made["postgres"][role], service.encode())
             for name, role in (("url", service), ("owner_url", owner_of(service)))
         }
-    assert made["nats"]["url"] == b"nats://asar:" + made["nats"]["password"] + b"@nats:4222"
+        word = made["nats"][service].decode()
+        assert made[f"{service}-nats"] == {"url": f"nats://{service}:{word}@nats:4222".encode()}
 
 
 def test_the_keys_work_when_they_are_mounted_together(tmp_path: Path) -> None:

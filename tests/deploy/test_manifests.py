@@ -230,6 +230,13 @@ def test_only_migrations_connect_as_the_owner(cluster: Cluster) -> None:
         assert references == [{"name": f"{service}-database", "key": "owner_url"}] * (part == "migrate"), pod.owner
 
 
+def test_each_service_knows_its_own_user_of_nats_alone(cluster: Cluster) -> None:
+    for pod in ours(cluster, "api", "worker", "migrate"):
+        [entry] = [e for e in pod.container["env"] if e["name"] == "ASAR_NATS_URL"]
+        service = pod.name.rsplit("-", 1)[0]
+        assert entry["valueFrom"]["secretKeyRef"] == {"name": f"{service}-nats", "key": "url"}
+
+
 # --- the network --------------------------------------------------------------------------------------------------
 
 

@@ -19,7 +19,7 @@ from services.volunteers.app import Volunteers
 from shared import telemetry
 from shared.access import keys
 from shared.access.token import Signer
-from shared.messaging.topology import stream_name
+from shared.messaging.subjects import stream_name
 from tests.deploy.programs import run
 from tests.systems import ADMINISTRATOR, make_settings
 

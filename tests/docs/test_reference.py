@@ -16,7 +16,7 @@ from services.charity import schemas as charity
 from services.events import schemas as events
 from services.gateway.asyncapi import contracts
 from services.volunteers import schemas as volunteers
-from shared.messaging.topology import PUBLISHERS
+from shared.messaging.subjects import PUBLISHERS
 from tests.docs import pages
 
 FORMS: dict[str, type[BaseModel]] = {

@@ -1,10 +1,12 @@
 """JetStream loses a stream or a consumer, or delivers everything again: the outbox is the truth, the figures stay."""
 
-import nats
 import pytest
 from nats.aio.client import Client
+from nats.js.errors import NotFoundError
 
-from shared.messaging.topology import PUBLISHERS, stream_name
+from shared.messaging.connection import connect
+from shared.messaging.permissions import OPERATOR
+from shared.messaging.subjects import PUBLISHERS, stream_name
 from tests.faults.load import Life
 from tests.running import RunningSystem, until
 
@@ -14,7 +16,7 @@ pytestmark = [pytest.mark.faults, pytest.mark.xdist_group("system")]
 async def test_a_stream_that_is_lost_under_load_is_found_and_filled_again(running_system: RunningSystem) -> None:
     life = Life(running_system)
     await life.settle_in()
-    client = await nats.connect(running_system.installation.nats.url)
+    client = await connect(running_system.installation.nats.url(OPERATOR))
 
     async with life.going_on() as history:
         await _until_some(history.donations)
@@ -22,8 +24,11 @@ async def test_a_stream_that_is_lost_under_load_is_found_and_filled_again(runnin
         so_far = len(history.donations)
 
         async def back() -> bool:
-            names = {info.config.name for info in await client.jetstream().streams_info()}
-            return stream_name("charity") in names and len(history.donations) > so_far + 10
+            try:
+                await client.jetstream().stream_info(stream_name("charity"))
+            except NotFoundError:
+                return False
+            return len(history.donations) > so_far + 10
 
         await until("the stream is there again, and life goes on", back)
     await life.close()
@@ -37,7 +42,7 @@ async def test_a_stream_that_is_lost_under_load_is_found_and_filled_again(runnin
 async def test_streams_delivered_a_second_time_change_no_figure(running_system: RunningSystem) -> None:
     await running_system.settled()
     before = await running_system.verify()
-    client = await nats.connect(running_system.installation.nats.url)
+    client = await connect(running_system.installation.nats.url(OPERATOR))
 
     await _forget_consumers(client)
     await running_system.settled()
@@ -71,3 +76,10 @@ async def _forget_consumers(client: Client) -> None:
         for consumer in await jetstream.consumers_info(stream_name(service)):
             if consumer.config.durable_name:
                 await jetstream.delete_consumer(stream_name(service), consumer.config.durable_name)
+
+
+async def test_through_all_of_this_no_service_was_refused_anything_by_nats(running_system: RunningSystem) -> None:
+    """What each user may do is what its service does, also while it makes good what was lost."""
+    log = (running_system.installation.logs / "nats.log").read_text(encoding="utf-8")
+
+    assert [line for line in log.splitlines() if "Violation" in line] == []

@@ -5,7 +5,8 @@ from collections.abc import Iterable
 from nats.aio.client import Client
 
 from shared.messaging.pull import Delivery
-from shared.messaging.topology import PUBLISHERS, assert_stream, stream_name
+from shared.messaging.subjects import PUBLISHERS, stream_name
+from shared.messaging.topology import assert_stream
 
 
 class Streams:

@@ -21,7 +21,7 @@ from shared.access import keys
 from shared.access.permissions import Permission
 from shared.contracts import charity, events, volunteers
 from shared.contracts.envelope import DomainEvent
-from shared.messaging.topology import PUBLISHERS
+from shared.messaging.subjects import PUBLISHERS
 from tests.gateway.serving import RunningGateway, UpstreamService, reply, unused_settings
 
 OWN = {

@@ -17,7 +17,9 @@ from services.gateway.tables import Base
 from shared.contracts import charity
 from shared.database import Database, DatabaseUnavailable
 from shared.ids import new_id
+from shared.messaging import subjects
 from shared.messaging.connection import Bus
+from shared.messaging.subjects import durable_of_generation
 from tests.gateway import facts
 from tests.gateway.facts import Announcer
 from tests.gateway.reading import ReadModelUnderTest
@@ -183,7 +185,7 @@ async def lag_of(process: Follower, nats_url: str, number: int) -> set[int | Non
     bus = Bus(process.generations._settings.model_copy(update={"nats_url": nats_url}), name="test")  # noqa: SLF001
     await bus.open()
     model = await process.generations.model(number)
-    measured = await consumer.measure(model, bus, module.durable_of(number))
+    measured = await consumer.measure(model, bus, durable_of_generation(number))
     await bus.close()
     return set(measured["lag"].values())
 
@@ -237,3 +239,22 @@ async def test_two_generations_keep_each_message_once_and_in_one_order(own_model
 
 async def _is(asked: Any, wanted: Any) -> bool:
     return await asked == wanted
+
+
+async def test_durables_names_come_round_again_and_are_never_shared(
+    settings: GatewaySettings, nats_url: str, streams: Streams, monkeypatch: pytest.MonkeyPatch
+) -> None:
+    for where in (module, subjects):
+        monkeypatch.setattr(where, "GENERATIONS", 2)
+    await tell_a_little(streams)
+    async with following(settings, nats_url) as process:
+        await until(lambda: _is(process.figures(), FIGURES))
+
+        # The third has the name of the first, which is in use until the second takes over.
+        numbers = [await process.generations.rebuild() for _ in range(2)]
+        await until(lambda: _is(process.generations.status(3), "active"))
+        await until(lambda: _is(process.schemas(), ["projection_3"]))
+
+        assert numbers == [2, 3]
+        assert await process.figures() == FIGURES
+        assert await streams.durables() == {"gateway_1"}

@@ -8,6 +8,7 @@ import asyncpg
 import nats as nats_client
 import pytest
 
+from deploy.bus.configuration import UNRESTRICTED
 from deploy.local.nats import EmbeddedNats
 from deploy.local.postgres import EmbeddedPostgres
 
@@ -83,7 +84,7 @@ async def test_what_a_service_owned_becomes_its_owners_and_its_own_schemas_stay(
 
 def test_the_folders_are_closed_to_others(postgres: EmbeddedPostgres, nats: EmbeddedNats) -> None:
     folders = [postgres.home, postgres.data, postgres.sockets, nats.home / "streams"]
-    secrets = [postgres.password_file, nats.password_file, nats.config]
+    secrets = [postgres.password_file, nats.password_file(UNRESTRICTED.name), nats.config]
 
     assert [oct(folder.stat().st_mode & 0o777) for folder in folders] == ["0o700"] * 4
     assert [oct(file.stat().st_mode & 0o777) for file in secrets] == ["0o600"] * 3
@@ -135,7 +136,7 @@ async def test_each_test_finds_no_streams(nats_url: str, number: int) -> None:
 
 def test_nats_refuses_a_stranger(nats: EmbeddedNats) -> None:
     with socket.create_connection(("127.0.0.1", nats.port), timeout=5) as stranger:
-        stranger.sendall(b'CONNECT {"user": "asar", "pass": "guess"}\r\nPING\r\n')
+        stranger.sendall(b'CONNECT {"user": "unrestricted", "pass": "guess"}\r\nPING\r\n')
         answer = b"".join(iter(lambda: stranger.recv(4096), b""))
 
     assert b"-ERR 'Authorization Violation'" in answer

@@ -1,19 +1,26 @@
 """The kites service and its parts, fresh for each test; and a deadline for what is waited for."""
 
 import asyncio
+import contextlib
 import functools
 import inspect
-from collections.abc import AsyncIterator, Awaitable, Callable
+from collections.abc import AsyncIterator, Awaitable, Callable, Iterator
 from contextlib import AsyncExitStack
 from pathlib import Path
 from typing import Any
 
 import asyncpg
 import pytest
+from nats.aio.client import Client
+from nats.js.errors import NotFoundError
 
+from deploy.local.nats import EmbeddedNats
 from deploy.local.postgres import EmbeddedPostgres
 from shared.database import Database
-from shared.messaging.connection import Bus
+from shared.messaging.connection import Bus, connect
+from shared.messaging.permissions import OPERATOR
+from shared.messaging.subjects import PUBLISHERS, stream_name
+from shared.messaging.topology import assert_stream
 from shared.settings import Settings
 from tests.shared.kites import SERVICE, Base, Kites, Listener, create_tables
 from tests.systems import OWNER_ROLE, SERVICE_ROLE, FreshDatabase, ServiceUnderTest, as_role, make_settings, serving
@@ -134,3 +141,27 @@ async def kites(kites_url: str, tmp_path: Path) -> AsyncIterator[ServiceUnderTes
     """The kites service's doors; nothing of it asks NATS."""
     async with serving(Kites, make_settings(kites_url, "nats://127.0.0.1:1", tmp_path / "keys")) as service:
         yield service
+
+
+@pytest.fixture(scope="session")
+def guarded(servers_folder: Path) -> Iterator[EmbeddedNats]:
+    """A NATS with the product's own users."""
+    server = EmbeddedNats(servers_folder / "guarded nats", secrets=servers_folder / "guarded secrets")
+    with (servers_folder / "guarded.log").open("wb") as log:
+        server.start(output=log)
+        yield server
+        server.stop()
+
+
+@pytest.fixture
+async def operator(guarded: EmbeddedNats, anyio_backend: str) -> AsyncIterator[Client]:
+    """The operator, who finds all streams empty."""
+    client = await connect(guarded.url(OPERATOR))
+    for service in PUBLISHERS:
+        with contextlib.suppress(NotFoundError):
+            await client.jetstream().delete_stream(stream_name(service))
+        await assert_stream(client, service, replicas=1)
+    yield client
+    for known in guarded.subscribers.all():
+        guarded.subscribers.revoke(known.name)
+    await client.close()

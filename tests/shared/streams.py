@@ -14,7 +14,7 @@ from shared.database import Database
 from shared.ids import new_id
 from shared.messaging.connection import Bus
 from shared.messaging.pull import Delivery
-from shared.messaging.topology import stream_name
+from shared.messaging.subjects import stream_name
 from tests.shared.kites import SERVICE, KiteFact, KiteFlown, KiteMade
 
 NOW = datetime(2026, 11, 22, 10, tzinfo=UTC)

@@ -15,13 +15,15 @@ import orjson
 import pytest
 from nats.js.api import StreamConfig
 
+from deploy.bus.configuration import UNRESTRICTED
 from deploy.local.nats import EmbeddedNats
 from shared.access.principal import EVERYTHING
 from shared.contracts.envelope import LANES, lane_of
 from shared.database import Database, Transaction
 from shared.ids import new_id
 from shared.messaging.connection import Bus
-from shared.messaging.relay import BATCH_ROWS_MAX, Relay, hint_subject
+from shared.messaging.relay import BATCH_ROWS_MAX, Relay
+from shared.messaging.subjects import hint_subject
 from shared.messaging.topology import TopologyDrift, assert_stream, stream_of
 from tests.shared.conftest import Opened, until
 from tests.shared.kites import SERVICE, KiteMade
@@ -261,7 +263,7 @@ async def test_a_stream_with_other_settings_is_refused(database: Database, bus: 
 @pytest.fixture
 async def own_nats(tmp_path: Path) -> AsyncIterator[EmbeddedNats]:
     """A NATS that a test may stop and start."""
-    server = EmbeddedNats(tmp_path / "own nats", password_file=tmp_path / "nats.password")
+    server = EmbeddedNats(tmp_path / "own nats", secrets=tmp_path, known=[UNRESTRICTED])
     await asyncio.to_thread(server.start)
     yield server
     await asyncio.to_thread(server.stop)
@@ -269,7 +271,7 @@ async def own_nats(tmp_path: Path) -> AsyncIterator[EmbeddedNats]:
 
 @pytest.fixture
 async def own_bus(own_nats: EmbeddedNats, kites_url: str, tmp_path: Path) -> AsyncIterator[Bus]:
-    bus = Bus(make_settings(kites_url, own_nats.url, tmp_path / "keys"), name="own")
+    bus = Bus(make_settings(kites_url, own_nats.url(UNRESTRICTED.name), tmp_path / "keys"), name="own")
     yield bus
     await bus.close()
 
