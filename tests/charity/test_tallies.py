@@ -3,12 +3,14 @@
 from dataclasses import dataclass, field
 from datetime import date, timedelta
 from typing import Any
+from uuid import UUID
 
 import pytest
 from hypothesis import HealthCheck, given, settings
 from hypothesis import strategies as st
 
-from shared.access.principal import ANYONE
+from shared.access.permissions import Role
+from shared.access.principal import ANYONE, person
 from tests.charity import factories
 from tests.charity.conftest import CharityUnderTest
 from tests.charity.factories import money
@@ -89,6 +91,22 @@ async def test_the_public_does_not_see_very_few_people_in_a_part_of_the_country(
     assert in_the_region["figures"]["people_helped"] is None
     assert (in_the_country["hidden"], in_the_country["figures"]["people_helped"]) == ([], 4)
     assert (await charity.get("/v1/tallies", region="KZ-75"))["figures"]["people_helped"] == 4
+
+
+async def test_who_looks_after_families_sees_those_of_their_own_centre_only(
+    charity: CharityUnderTest, centre: str
+) -> None:
+    family = await charity.verified_family(centre, size=4)
+    await charity.make("/v1/deliveries", factories.delivery(family["id"], centre))
+
+    async def people_seen_by(centre_id: str) -> int | None:
+        coordinator = person("person:coordinator", Role.COORDINATOR, centres={UUID(centre_id)})
+        headers = charity.service.as_principal(coordinator)
+        answer = await charity.client.get(f"/v1/tallies?centre_id={centre}", headers=headers)
+        return answer.json()["figures"]["people_helped"]
+
+    assert await people_seen_by(centre) == 4
+    assert await people_seen_by(await charity.know_centre()) is None
 
 
 @dataclass
