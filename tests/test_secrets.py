@@ -12,7 +12,7 @@ SECRETS = {
     "an API key": rb"asar_(dev|live)_[a-z2-7]{12}_[A-Za-z0-9_-]{43}[0-9a-f]{8}",
     "a seed of NATS": rb"\bS[ACNOU][A-Z2-7]{56}\b",
     "a private JWK": rb'"d"\s*:\s*"[A-Za-z0-9_-]{20,}"',
-    "a password in an address": rb"(postgresql|nats|amqp|https?)://[^\s:/@${<]+:(?!password@)[^\s:/@${<%]{8,}@[a-z]",
+    "a password in an address": rb"(postgresql|nats|amqp|https?)://[^\s:/@${<]+:(?!password@)[^\s:/@${<%]{9,}@[a-z]",
 }
 
 

@@ -11,7 +11,10 @@ from deploy.local.installation import CODE
 _NOT_OURS = {".venv", "node_modules", ".git", ".pytest_cache", ".hypothesis", ".ruff_cache"}
 _BLOCK = re.compile(r"^```sh\n(.*?)^```", re.MULTILINE | re.DOTALL)
 _LINK = re.compile(r"\[[^\]]*\]\(([^)\s]+)\)")
-_CALL = re.compile(r"(?:curl (?:-\S+ )*-X POST 'http://127\.0\.0\.1:8080/v1/|^post )([a-z0-9/-]+)'?(.*?)'(\{.*?\})'$")
+_CALL = re.compile(
+    r"""(?:curl (?:-\S+ )*-X POST (?:-H "[^"]*" )?'http://127\.0\.0\.1:8080/v1/|^post )"""
+    r"""([a-z0-9/-]+)'?(.*?)'(\{.*?\})'$"""
+)
 _HEADING = re.compile(r"^#+ (.+)$", re.MULTILINE)
 
 

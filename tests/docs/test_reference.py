@@ -41,7 +41,7 @@ FORMS: dict[str, type[BaseModel]] = {
     r"deliveries/ID/voids": charity.VoidDelivery,
 }
 _ID = re.compile(r"[0-9a-f]{8}-[0-9a-f]{4}-[0-9a-f]{4}-[0-9a-f]{4}-[0-9a-f]{12}")
-_HOSTS = {"127.0.0.1", "host", "address"}
+_HOSTS = {"127.0.0.1", "host", "address", "login.example"}
 """Hosts that the documents may name: this machine, and words that stand for one."""
 
 

@@ -30,7 +30,7 @@ UNSAFE: dict[str, tuple[Change, str]] = {
     "a database password for trying": (_set(database_url=f"{DB}postgres@db/gateway"), "ASAR_DATABASE_URL"),
     "the database role as its password": (_set(database_url=f"{DB}gateway@db/gateway"), "ASAR_DATABASE_URL"),
     "an empty database password": (_set(database_url=f"{DB}@db/gateway"), "ASAR_DATABASE_URL"),
-    "a NATS password for trying": (_set(nats_url="nats://asar:s3cretpw@one,nats://asar:asar@two"), "ASAR_NATS_URL"),
+    "a NATS password for trying": (_set(nats_url="nats://asar:s3cret@one,nats://asar:asar@two"), "ASAR_NATS_URL"),
     "a signing key for everybody": (_readable(keys.INTERNAL_PRIVATE), keys.INTERNAL_PRIVATE),
     "sealing keys for everybody": (_readable(keys.SEALING), keys.SEALING),
     "a page without TLS": (_set(public_url="http://asar.example"), "ASAR_PUBLIC_URL"),
@@ -46,8 +46,8 @@ def safe(tmp_path: Path) -> dict[str, Any]:
     keys.make_missing(tmp_path / "keys")
     return {
         "environment": "production",
-        "database_url": "postgresql://gateway:Zk3-a-long-one@db/gateway",
-        "nats_url": "nats://asar:Zk3-a-long-one@nats:4222",
+        "database_url": "postgresql://gateway:Zk3-word@db/gateway",
+        "nats_url": "nats://asar:Zk3-word@nats:4222",
         "keys_dir": tmp_path / "keys",
         "public_url": "https://asar.example",
         "oidc_issuer": "https://login.example",
