@@ -2,7 +2,6 @@
 
 from typing import Any
 
-import httpx
 import pytest
 
 from tests.running import RunningSystem, until
@@ -13,7 +12,7 @@ ROWS = 6_000
 
 
 async def test_an_import_survives_the_death_of_its_service(running_system: RunningSystem) -> None:
-    async with httpx.AsyncClient(base_url=running_system.address, timeout=60) as client:
+    async with running_system.client(timeout_s=60) as client:
         # Given a sheet that is larger than other requests may be, sent to the gateway
         form = {"kind": "volunteer_centre", "name": {"kk": "Орталық"}, "region": "KZ-75", "opened_on": "2020-01-01"}
         centre = (await client.post("/v1/centres", json=form)).raise_for_status().json()["id"]

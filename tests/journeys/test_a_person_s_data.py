@@ -9,6 +9,7 @@ import httpx
 import orjson
 import pytest
 
+from shared.ids import new_id
 from tests.factories import registration
 from tests.journeys.test_one_fact_all_the_way import client  # noqa: F401
 from tests.running import RunningSystem, until
@@ -23,7 +24,7 @@ async def post(client: httpx.AsyncClient, path: str, form: dict[str, Any]) -> di
     """Ask until the service has heard of what it needs from the others."""
 
     async def accepted() -> dict[str, Any] | None:
-        answer = await client.post(path, json=form)
+        answer = await client.post(path, json=form, headers={"Idempotency-Key": str(new_id())})
         if str(answer.json().get("code", "")).endswith(("-unknown", "-not-active")):
             return None
         assert answer.is_success, answer.text
