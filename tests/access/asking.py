@@ -419,7 +419,13 @@ _decides("donations/erasures", "donation_id", lambda world: world.donation(), _P
 _decides("families/erasures", "family_id", _draft_family, _PURPOSE)
 
 
-@_asks("POST /v1/families/{family_id}/members/{member_id}/erasures")
+_decides("families/exports", "family_id", _draft_family, _PURPOSE)
+
+
+@_asks(
+    "POST /v1/families/{family_id}/members/{member_id}/erasures",
+    "POST /v1/families/{family_id}/members/{member_id}/exports",
+)
 async def _(world: World) -> Asked:
     family = await world.family()
     return Asked({"family_id": family["id"], "member_id": family["members"][-1]["id"]}, _PURPOSE)
