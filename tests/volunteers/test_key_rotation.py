@@ -73,7 +73,7 @@ async def test_what_another_process_sealed_with_a_new_key_opens_at_once(
     async with serving(
         Volunteers, make_settings(volunteers.database.url, "nats://unused", volunteers.keys_dir)
     ) as other:
-        await register(other, centre, phones)
+        await register(other, centre, phones, idempotency_key="registered")
 
     assert await everybody_is_readable(volunteers, phones)
 
