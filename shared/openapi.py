@@ -13,11 +13,13 @@ from fastapi.routing import APIRoute
 
 from shared import examples
 from shared.access.doors import NotPermitted, SignInRequired
+from shared.access.permissions import EVERYWHERE
 from shared.conventions import SAYS, VALIDATE_ONLY
 from shared.database import DatabaseUnavailable
 from shared.errors import (
     Internal,
     MalformedRequest,
+    OutOfReach,
     PayloadTooLarge,
     PreconditionFailed,
     PreconditionRequired,
@@ -189,7 +191,8 @@ COMMON: frozenset[str] = frozenset(
     for kind in (
         SignInRequired, NotPermitted, MalformedRequest, PayloadTooLarge, UnsupportedMediaType, ValidationFailed,
         IdempotencyKeyMissing, IdempotencyKeyUnusable, IdempotencyKeyMismatch, IdempotencyInProgress,
-        IfMatchUnusable, PreconditionFailed, PreconditionRequired, RowsRefused, Internal, DatabaseUnavailable,
+        IfMatchUnusable, PreconditionFailed, PreconditionRequired, OutOfReach, RowsRefused,
+        Internal, DatabaseUnavailable,
     )
 )  # fmt: skip
 """What is told of every operation that may refuse so, and no news of any."""
@@ -198,6 +201,8 @@ COMMON: frozenset[str] = frozenset(
 def _refusals_of(operation: Node, says: set[str], *, asks: bool) -> list[type[Refusal]]:
     """What every operation of this kind may refuse, whatever it does."""
     has_body, takes_key, insists = "requestBody" in operation, "IdempotencyKey" in says, "IfMatch" in says
+    # A row of a batch says it of itself.
+    reaches = takes_key and "207" not in operation["responses"] and not _holds_everywhere(operation)
     may: list[tuple[bool, tuple[type[Refusal], ...]]] = [
         ("security" in operation, (SignInRequired, NotPermitted)),
         (any(parameter.get("name") == "cursor" for parameter in operation["parameters"]), (InvalidCursor,)),
@@ -205,12 +210,19 @@ def _refusals_of(operation: Node, says: set[str], *, asks: bool) -> list[type[Re
         (has_body or asks, (ValidationFailed,)),
         ("needs key" in says, (IdempotencyKeyMissing,)),
         (takes_key, (IdempotencyKeyUnusable, IdempotencyKeyMismatch, IdempotencyInProgress)),
+        (reaches, (OutOfReach,)),
         (insists, (IfMatchUnusable, PreconditionFailed)),
         ("must insist" in says, (PreconditionRequired,)),
         ("207" in operation["responses"], (RowsRefused,)),
         (True, (Internal, DatabaseUnavailable)),
     ]
     return [kind for applies, kinds in may if applies for kind in kinds]
+
+
+def _holds_everywhere(operation: Node) -> bool:
+    """Whether who may do this may do it to whatever there is."""
+    named = {name for needed in operation.get("security", ()) for names in needed.values() for name in names}
+    return named <= EVERYWHERE
 
 
 def add_refusals(operation: Node, *kinds: type[Refusal]) -> None:

@@ -15,6 +15,7 @@ from shared.access.principal import EVERYTHING
 from shared.archive import Part, archive, download
 from shared.clock import Now
 from shared.database import Database
+from shared.errors import Gone, NotFound
 from shared.personal import Export, PurposeMissing
 from shared.problems import MEDIA_TYPE, refusals
 
@@ -23,12 +24,21 @@ _ASKED = ("volunteers", "events")
 """Who knows volunteers, the one first that says whether this may be; charity does not know them."""
 
 
+class VolunteerNotFound(NotFound):
+    """There is no such volunteer."""
+
+
+class VolunteerIsErased(Gone):
+    """This person's data was erased. What they did still counts."""
+
+
 @router.post(
     "/{volunteer_id}/exports",
     response_class=Response,
     responses={
         200: {"content": {"application/zip": {}}, "description": "A folder per service, as JSON and CSV."},
-        **refusals(PurposeMissing, ServiceUnavailable),
+        # The first two are the words of the service that knows the person.
+        **refusals(VolunteerNotFound, VolunteerIsErased, PurposeMissing, ServiceUnavailable),
     },
     dependencies=[permits(Permission.EXPORT_PERSON)],
 )
