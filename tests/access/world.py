@@ -148,7 +148,7 @@ async def made_world(postgres: EmbeddedPostgres, folder: Path) -> AsyncGenerator
     async with AsyncExitStack() as stack:
         services: dict[str, ServiceUnderTest] = {}
         for name, make in SERVICES.items():
-            settings = partial(make_settings, nats_url="nats://unused", keys_dir=folder / name)
+            settings = partial(make_settings, nats_url="nats://unused", keys_dir=folder / "keys", port=0)
             template = await migrated_template(postgres, name, partial(_migrate, make, settings))
             url = await postgres.create_database(f"world_{name}", template=template, owner=OWNER_ROLE)
             stack.push_async_callback(postgres.drop_database, f"world_{name}")
