@@ -7,12 +7,33 @@ from typing import Any
 from urllib.parse import urlsplit
 
 import nats.errors
-from nats.aio.client import Client
+from nats.aio.client import Client as LibraryClient
+from nats.aio.client import Srv
 from nats.js import JetStreamContext
 
 from shared.messaging.subjects import inbox_of
 from shared.settings import Settings
 from shared.telemetry import log
+
+
+class Client(LibraryClient):
+    """The library's client, which never lets go of a socket that it has not closed."""
+
+    async def _connect_to_server(self, s: Srv) -> None:
+        # An attempt to come back that failed after its socket was open is otherwise just forgotten.
+        self._close_socket()
+        await super()._connect_to_server(s)
+
+    async def close(self) -> None:
+        # Interrupted in the middle, the library takes itself for closed, whatever its socket is.
+        try:
+            await super().close()
+        finally:
+            self._close_socket()
+
+    def _close_socket(self) -> None:
+        if self._transport is not None:
+            self._transport.close()
 
 
 async def connect(url: str, **options: Any) -> Client:
