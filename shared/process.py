@@ -22,6 +22,7 @@ from shared import health, languages, openapi, problems, safety, telemetry
 from shared.access.principal import EVERYTHING
 from shared.access.token import Verifier
 from shared.database import CONNECTION_LOST, Database, DatabaseUnavailable, Transaction, role_of
+from shared.endings import end
 from shared.idempotency import KEEP_DAYS
 from shared.jobs.job import forget_expired
 from shared.jobs.worker import Kind, Worker
@@ -129,8 +130,7 @@ class Process:
         try:
             yield
         finally:
-            working.cancel()
-            await asyncio.gather(working, return_exceptions=True)
+            await end(working)
             await self.bus.close()
 
     @contextlib.asynccontextmanager

@@ -32,6 +32,7 @@ from shared.access.permissions import Role
 from shared.access.principal import EVERYTHING
 from shared.access.token import Signer
 from shared.database import CONNECTION_LOST, Database, DatabaseUnavailable, Transaction
+from shared.endings import end
 from shared.messaging.subjects import durable_of_generation
 from shared.process import Process
 from shared.sealed import Seal
@@ -77,8 +78,7 @@ class GatewayProcess(Process):
             try:
                 yield
             finally:
-                hub.cancel()
-                await asyncio.gather(hub, return_exceptions=True)
+                await end(hub)
                 await self.proxy.close()
                 if self.issuer is not None:
                     await self.issuer.close()

@@ -15,6 +15,7 @@ from services.gateway.settings import GatewaySettings
 from services.gateway.tables import READ_MODEL_VERSION, ReadModel
 from shared.access.principal import EVERYTHING
 from shared.database import CONNECTION_LOST, Database, DatabaseUnavailable, Transaction
+from shared.endings import end
 from shared.messaging.connection import Bus
 from shared.messaging.consumer import Consumer
 from shared.messaging.subjects import GENERATIONS, durable_of_generation
@@ -179,9 +180,7 @@ class Generations:
                         del folding[number]
                 await asyncio.sleep(LOOK_EVERY_S)
         finally:
-            for task in folding.values():
-                task.cancel()
-            await asyncio.gather(*folding.values(), return_exceptions=True)
+            await end(*folding.values())
 
     async def _tend(self, bus: Bus, folding: dict[int, "asyncio.Task[None]"]) -> None:
         rows = await self._database.pool.fetch(_TO_FOLD, READ_MODEL_VERSION, GENERATIONS)
@@ -196,9 +195,7 @@ class Generations:
             elif status == "building" and await self._caught_up(bus, number):
                 await self._activate(number)
         for number in set(folding) - {row["number"] for row in rows}:
-            task = folding.pop(number)
-            task.cancel()
-            await asyncio.gather(task, return_exceptions=True)
+            await end(folding.pop(number))
         for [number] in await self._database.pool.fetch(_TO_REMOVE, LINGER_S):
             await self._remove(bus, number)
 

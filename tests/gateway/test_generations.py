@@ -16,6 +16,7 @@ from services.gateway.settings import GatewaySettings
 from services.gateway.tables import Base
 from shared.contracts import charity
 from shared.database import Database, DatabaseUnavailable
+from shared.endings import end
 from shared.ids import new_id
 from shared.messaging import subjects
 from shared.messaging.connection import Bus
@@ -85,9 +86,7 @@ async def following(settings: GatewaySettings, nats_url: str, *, folds: bool = T
             if folds:
                 tasks.append(asyncio.create_task(generations.run(bus)))
             yield Follower(generations, database)
-            for task in tasks:
-                task.cancel()
-            await asyncio.gather(*tasks, return_exceptions=True)
+            await end(*tasks)
     finally:
         await bus.close()
         await database.close()
