@@ -35,7 +35,7 @@ class GatewaySettings(Settings):
         "",
         pattern=r"^(https?://[A-Za-z0-9.:\[\]-]+(, ?https?://[A-Za-z0-9.:\[\]-]+)*)?$",
         description="Origins of other sites, with commas, whose scripts may call the API with a key, such as "
-        "https://map.example; empty lets none, and there is no way to let all.",
+        "https://address; empty lets none, and there is no way to let all.",
     )
     watchers_max: int = Field(20_000, ge=1, description="Live streams at the most; more are told to come back later.")
     requests_per_minute: int = Field(600, ge=1, description="Requests a minute that one person may make.")

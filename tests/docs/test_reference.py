@@ -134,6 +134,6 @@ def test_the_documents_name_no_machine_and_no_registry() -> None:
 
     for file in files:
         text = pages.text_of(file)
-        hosts = {host.partition(":")[0] for host in re.findall(r"https?://([^\s/`'\"<>)]+)", text)}
+        hosts = {host.partition(":")[0] for host in re.findall(r"https?://([^\s/`'\"<>);]+)", text)}
         assert hosts <= _HOSTS, f"{file.relative_to(CODE)}: {hosts - _HOSTS}"
         assert not re.search(r"(?<![\w.$])/(?:root|home|work|tmp)/", text), file.relative_to(CODE)

@@ -192,12 +192,20 @@ async def erase(client: httpx.AsyncClient, people: dict[str, str]) -> None:
     """All of them are let go: asked without a number first, which only tells what would happen."""
     for noun, identity in people.items():
         place = f"/v1/{noun}/{identity}"
-        record = (await client.get(place)).json()
-        # A receipt is known by its year and number.
-        number = int(record["receipt_number"].partition("-")[2]) if noun == "donations" else record["number"]
+        number = await number_of(client, noun, place)
         asked = await client.post(f"{place}/erasures", json={"purpose": "Өтініш"})
         done = await client.post(f"{place}/erasures", json={"purpose": "Өтініш", "number": number})
         assert (asked.json()["done"], done.json()["done"]) == (False, True)
+
+
+async def number_of(client: httpx.AsyncClient, noun: str, place: str) -> int:
+    """The short number of a record. A gift's is that of its receipt, issued within a second."""
+
+    async def issued() -> int:
+        record = (await client.get(place)).json()
+        return int((record["receipt_number"] or "-0").partition("-")[2]) if noun == "donations" else record["number"]
+
+    return await until("it has a number", issued)
 
 
 async def post(client: httpx.AsyncClient, path: str, form: Any, *, refused: int | None = None) -> dict[str, Any]:

@@ -16,11 +16,12 @@ from prometheus_client import REGISTRY
 from shared import telemetry
 from shared.ids import new_id
 from shared.messaging.connection import Bus
+from shared.messaging.pull import Delivery
 from shared.messaging.relay import Relay
 from shared.messaging.topology import assert_stream
 from shared.telemetry import span, traceparent_in
 from tests.shared.kites import SERVICE, Listener
-from tests.shared.streams import delivery, fact_of, history, messages_in_stream
+from tests.shared.streams import history, messages_in_stream
 from tests.systems import ServiceUnderTest
 
 CANARY = "Құпиясырым"
@@ -60,7 +61,8 @@ async def test_one_trace_goes_from_the_request_through_outbox_and_stream_to_the_
     await Relay(SERVICE, kites.database, bus).relay_batch()
     bodies = [orjson.loads(message.data) for message in await messages_in_stream(bus)]
     deliveries = [
-        delivery(fact_of(new_id(), 1), 1, body=message.data.decode()) for message in await messages_in_stream(bus)
+        Delivery(body["type"], body["subject"], body["aggregateversion"], body["id"], orjson.dumps(body).decode(), "")
+        for body in bodies
     ]
     await Listener().consumer.apply(kites.process.database, deliveries)
 
