@@ -4,15 +4,12 @@ from datetime import date, datetime, timedelta
 from typing import Any
 from uuid import UUID
 
-import orjson
-
 from services.gateway import domain
 from services.gateway.helped import HelpedSets
 from services.gateway.tables import Campaign, Centre, FigureDay
 from shared.contracts import charity, events, volunteers
 from shared.contracts.envelope import DomainEvent, Message
 from shared.database import Transaction
-from shared.messaging.pull import Delivery
 
 
 def count(tx: Transaction, fact: DomainEvent, on: date, *, campaign_id: UUID | None = None, **amounts: int) -> None:
@@ -71,17 +68,16 @@ class Kept:
     def __init__(self) -> None:
         self._rows: list[tuple[str, str, datetime, str]] = []
 
-    def add(self, delivery: Delivery) -> None:
-        recorded_at = datetime.fromisoformat(orjson.loads(delivery.body)["time"])
-        self._rows.append((delivery.message_id, delivery.type, recorded_at, delivery.body))
+    def add(self, message: Message[Any], body: str) -> None:
+        self._rows.append((str(message.id), message.type, message.time, body))
 
     async def settle(self, tx: Transaction) -> None:
         await tx.sql(_KEEP, *map(list, zip(*self._rows, strict=True)))
 
 
-async def keep(tx: Transaction, delivery: Delivery) -> None:
+async def keep(tx: Transaction, message: Message[Any], body: str) -> None:
     """Keep every message, in the order of application."""
-    tx.settle(Kept).add(delivery)
+    tx.settle(Kept).add(message, body)
 
 
 # --- volunteers -------------------------------------------------------------------------------------------------------

@@ -12,13 +12,12 @@ from typing import Any, TypeVar
 
 import asyncpg
 import nats.errors
-import orjson
 from pydantic import ValidationError
 
-from shared import clock
 from shared.access.principal import EVERYTHING
 from shared.contracts.envelope import DomainEvent, Message
 from shared.database import TRY_AGAIN, Database, DatabaseUnavailable, Transaction
+from shared.messaging import inbox, order
 from shared.messaging.connection import Bus
 from shared.messaging.pull import UNREADABLE, Delivery, PullBroken, Puller
 from shared.messaging.topology import Subscription
@@ -26,42 +25,11 @@ from shared.telemetry import APPLIED, DUPLICATES, LAG, PARKED, log, span, tracep
 
 TRIES, RETRY_PAUSE_S = 3, 0.05
 PAUSE_S, PAUSE_MAX_S = 0.1, 2.0
-_LOCK_SPACE = 0x0A5B
 
 Data = TypeVar("Data", bound=DomainEvent)
 Handler = Callable[[Transaction, Message[Any]], Awaitable[None]]
-EveryHandler = Callable[[Transaction, Delivery], Awaitable[None]]
-
-_SEEN = "SELECT aggregate, version FROM inbox WHERE consumer = $1 AND aggregate = ANY($2::text[])"
-_PARKED = (
-    "SELECT type, aggregate, version, message_id, body, reason FROM parked"
-    " WHERE consumer = $1 AND aggregate = ANY($2::text[]) ORDER BY aggregate, version"
-)
-_SEE = (
-    "INSERT INTO inbox (consumer, aggregate, version) SELECT $1, * FROM unnest($2::text[], $3::int[])"
-    " ON CONFLICT (consumer, aggregate) DO UPDATE SET version = excluded.version"
-)
-_PARK = (
-    "INSERT INTO parked (consumer, type, aggregate, version, message_id, body, reason, error, parked_at)"
-    " SELECT $1, late.*, $7, $8, $9"
-    " FROM unnest($2::text[], $3::text[], $4::int[], $5::text[], $6::text[]) AS late(type, aggregate, version)"
-    # Another replica may have applied it meanwhile.
-    " WHERE NOT EXISTS (SELECT FROM inbox AS seen WHERE seen.consumer = $1"
-    " AND seen.aggregate = late.aggregate AND seen.version >= late.version)"
-    " ON CONFLICT (consumer, aggregate, version) DO UPDATE SET reason = excluded.reason, error = excluded.error"
-)
-_UNPARK = (
-    "DELETE FROM parked USING unnest($2::text[], $3::int[]) AS seen(aggregate, version)"
-    " WHERE parked.consumer = $1 AND parked.aggregate = seen.aggregate AND parked.version <= seen.version"
-)
-_FAILED = (
-    "SELECT type, aggregate, version, message_id, body FROM parked"
-    " WHERE consumer = $1 AND reason = 'failed' AND ($2::text IS NULL OR aggregate = $2) ORDER BY parked_at, version"
-)
-_WAITING_NEXT = (
-    "SELECT type, aggregate, parked.version, message_id, body FROM parked JOIN inbox USING (consumer, aggregate)"
-    " WHERE consumer = $1 AND aggregate = $2 AND parked.version = inbox.version + 1 AND reason = 'gap'"
-)
+EveryHandler = Callable[[Transaction, Message[Any], str], Awaitable[None]]
+_PASSED_OVER: tuple[type[Message[Any]], Handler | None] = (Message[Any], None)
 
 
 class Consumer:
@@ -80,7 +48,7 @@ class Consumer:
             self._nouns.setdefault(contract.service(), set()).add(contract.noun())
 
     def on_every(self, services: Iterable[str], handler: EveryHandler) -> None:
-        """Hear all that these services announce, and give each message to `handler` before its own one."""
+        """Hear all that these services announce, and give each message and its text to `handler` before its own one."""
         self._every = handler
         self._nouns = {service: set() for service in services}
 
@@ -161,8 +129,7 @@ class Consumer:
                 return applied, 1
             applied += effect
             async with database.transaction(EVERYTHING) as tx:
-                waiting = await tx.sql(_WAITING_NEXT, self.name, delivery.aggregate)
-            following = Delivery(*waiting[0], reply="") if waiting else None
+                following = await inbox.next_waiting(tx, self.name, delivery.aggregate)
         return applied, 0
 
     async def _try(self, database: Database, delivery: Delivery) -> int | None:
@@ -181,7 +148,7 @@ class Consumer:
                     break
                 await asyncio.sleep(RETRY_PAUSE_S * attempt)
         async with self._in_turn(database) as tx:
-            await self._park(tx, [delivery], "failed", reason)
+            await inbox.park(tx, self.name, [delivery], "failed", reason)
         return None
 
     # --- applying ---------------------------------------------------------------------------------------------------
@@ -201,61 +168,46 @@ class Consumer:
         Replicas that share a durable get alternating pages: side by side, a younger one would look like a gap.
         """
         async with database.transaction(EVERYTHING) as tx:
-            await tx.begin()
-            await tx.sql("SELECT pg_advisory_xact_lock($1, hashtext($2))", _LOCK_SPACE, self.name)
+            await inbox.take_turns(tx, self.name)
             yield tx
 
     async def _apply(self, tx: Transaction, page: list[Delivery], *, with_those_waiting: bool = True) -> int:
         aggregates = list({delivery.aggregate for delivery in page})
-        before: dict[str, int] = {
-            row["aggregate"]: row["version"] for row in await tx.sql(_SEEN, self.name, aggregates)
-        }
-        parked: set[tuple[str, int]] = set()
-        waiting: dict[tuple[str, int], Delivery] = {}
-        for *values, reason in await tx.sql(_PARKED, self.name, aggregates):
-            delivery = Delivery(*values, reply="")
-            parked.add(delivery.place)
-            if reason == "gap" and with_those_waiting:
-                waiting[delivery.place] = delivery
-        seen = dict(before)
-        to_apply, early, duplicates = _sorted_out(page, seen, waiting)
-        with span("apply", *(traceparent_in(delivery.body) for delivery in to_apply)):
-            for delivery in to_apply:
+        seen = await inbox.seen(tx, self.name, aggregates)
+        parked = await inbox.parked(tx, self.name, aggregates)
+        waiting = [delivery for delivery, reason in parked.values() if reason == "gap" and with_those_waiting]
+        turn = order.turn(page, seen, waiting)
+        with span("apply", *(traceparent_in(delivery.body) for delivery in turn.to_apply)):
+            for delivery in turn.to_apply:
                 await self._handle(tx, delivery)
             await tx.flush()
-        moved = {aggregate: version for aggregate, version in seen.items() if before.get(aggregate) != version}
-        if moved:
-            await tx.sql(_SEE, self.name, list(moved), list(moved.values()))
+        await inbox.see(tx, self.name, turn.moved)
         if parked:
-            await tx.sql(_UNPARK, self.name, list(seen), list(seen.values()))
-        await self._park(tx, [delivery for delivery in early if delivery.place not in parked], "gap")
-        APPLIED.labels(self.name).inc(len(to_apply))
-        DUPLICATES.labels(self.name).inc(duplicates)
-        return len(to_apply)
+            await inbox.unpark(tx, self.name, seen | turn.moved)
+        await inbox.park(
+            tx, self.name, [delivery for delivery in turn.too_early if delivery.place not in parked], "gap"
+        )
+        APPLIED.labels(self.name).inc(len(turn.to_apply))
+        DUPLICATES.labels(self.name).inc(turn.duplicates)
+        return len(turn.to_apply)
 
     async def _handle(self, tx: Transaction, delivery: Delivery) -> None:
         if delivery.type == UNREADABLE:
             raise ValueError("not a message of the service whose stream it is in")
-        _refuse_contradiction(delivery)
+        shape, handler = self._handlers.get(delivery.type, _PASSED_OVER)
+        message = shape.model_validate_json(delivery.body)
+        _require_agreement(message, delivery)
         if self._every is not None:
-            await self._every(tx, delivery)
-        known = self._handlers.get(delivery.type)
-        if known is None:
-            return
-        shape, handler = known
-        await handler(tx, shape.model_validate_json(delivery.body))
-
-    async def _park(self, tx: Transaction, late: list[Delivery], reason: str, error: str | None = None) -> None:
-        if late:
-            rows = [(d.type, d.aggregate, d.version, d.message_id, d.body) for d in late]
-            await tx.sql(_PARK, self.name, *map(list, zip(*rows, strict=True)), reason, error, clock.now())
+            await self._every(tx, message, delivery.body)
+        if handler is not None:
+            await handler(tx, message)
 
     # --- for the operator -------------------------------------------------------------------------------------------
 
     async def redrive(self, database: Database, aggregate: str | None = None) -> tuple[int, int]:
         """Apply failed messages again, oldest first, and what waited behind them; returns (applied, failed again)."""
         async with database.transaction(EVERYTHING) as tx:
-            failed = [Delivery(*record, reply="") for record in await tx.sql(_FAILED, self.name, aggregate)]
+            failed = await inbox.failed(tx, self.name, aggregate)
         applied = still_failing = 0
         for delivery in failed:
             took_effect, failed_again = await self._apply_alone(database, delivery)
@@ -282,39 +234,15 @@ class Consumer:
         return {"lag": lag, "parked": parked}
 
 
-def _sorted_out(
-    page: list[Delivery], seen: dict[str, int], waiting: dict[tuple[str, int], Delivery]
-) -> tuple[list[Delivery], list[Delivery], int]:
-    """What of a page can be applied, with what has waited for it; what comes too early; and how many come again.
-
-    `seen` moves along; `waiting` is used up.
-    """
-    to_apply: list[Delivery] = []
-    duplicates = 0
-    for delivery in page:
-        aggregate, version = delivery.place
-        following = seen.get(aggregate, 0) + 1
-        if version < following:
-            duplicates += 1
-            continue
-        waiting[delivery.place] = delivery
-        while (aggregate, following) in waiting:
-            to_apply.append(waiting.pop((aggregate, following)))
-            seen[aggregate] = following
-            following += 1
-    return to_apply, list(waiting.values()), duplicates
-
-
-def _refuse_contradiction(delivery: Delivery) -> None:
+def _require_agreement(message: Message[Any], delivery: Delivery) -> None:
     """Whose a message is, NATS has checked by its subject and `pull` by its headers; its body must not say otherwise.
 
     Raises:
-        ValueError: it does, or is no JSON object.
+        ValueError: it does.
     """
-    told = orjson.loads(delivery.body)
     service = delivery.type.partition(".")[0]
-    said = [told[name] for name in ("source", "type", "subject", "aggregateversion")]
-    if said != [f"/asar/{service}", delivery.type, delivery.aggregate, delivery.version]:
+    said = message.source, message.type, message.subject, message.aggregateversion
+    if said != (f"/asar/{service}", delivery.type, *delivery.place):
         raise ValueError("its body tells another story than its headers")
 
 

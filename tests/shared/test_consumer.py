@@ -1,16 +1,20 @@
 """A consumer applies each message once and in its aggregate's order, whatever arrives, however often."""
 
 import asyncio
+from dataclasses import replace
 from typing import Any
 
 import asyncpg
+import orjson
 import pytest
 from hypothesis import HealthCheck, given, settings
 from hypothesis import strategies as st
 
 from shared.access.principal import EVERYTHING
+from shared.contracts.envelope import Message
 from shared.database import Database, Transaction
 from shared.ids import new_id
+from shared.messaging import inbox
 from shared.messaging.consumer import TRIES
 from shared.messaging.pull import UNREADABLE, Delivery
 from tests.shared.conftest import Opened
@@ -175,6 +179,34 @@ async def test_what_cannot_be_read_is_parked_at_once(
 
 
 @pytest.mark.parametrize(
+    ("body", "why"),
+    [
+        ("null", "model_type"),
+        ("[]", "model_type"),
+        ('"a kite"', "model_type"),
+        ("{}", "source: missing; type: missing; subject: missing; time: missing; aggregateversion: missing"),
+        ({"source": None}, "source: string_type"),
+        ({"source": "/asar/charity"}, "ValueError: its body tells another story than its headers"),
+        ({"type": "kites.kite.made.v1"}, "ValueError: its body tells another story than its headers"),
+        ({"subject": "kites.kite/another"}, "ValueError: its body tells another story than its headers"),
+        ({"aggregateversion": 3}, "ValueError: its body tells another story than its headers"),
+    ],
+)
+@pytest.mark.parametrize("type_", [KiteFlown.type, KiteLost.type])
+async def test_a_body_that_tells_another_story_than_its_headers_is_parked(
+    listener: Listener, database: Database, body: str | dict[str, Any], why: str, type_: str
+) -> None:
+    first, second = history(new_id(), 2)
+    told = body if isinstance(body, str) else orjson.dumps(orjson.loads(second.body) | body).decode()
+
+    await give(listener, database, [first, replace(second, type=type_, body=told)])
+
+    assert await parked(database) == [(2, "failed")]
+    assert why in await database.pool.fetchval("SELECT error FROM parked")
+    assert await flights(database) == 0
+
+
+@pytest.mark.parametrize(
     "failing_with", [ValueError("a\0b"), FileNotFoundError("rope"), TimeoutError(), RuntimeError()]
 )
 async def test_whatever_a_handler_raises_never_stops_the_rest(
@@ -242,7 +274,7 @@ async def test_a_message_parked_by_one_replica_while_another_applied_it_does_not
     await give(listener, database, [first, second])
 
     async with database.transaction(EVERYTHING) as tx:
-        await listener.consumer._park(tx, [second], "failed", "late")  # noqa: SLF001  # as a slower replica would
+        await inbox.park(tx, listener.consumer.name, [second], "failed", "late")  # as a slower replica would
 
     assert await parked(database) == []
 
@@ -278,8 +310,9 @@ async def test_every_message_goes_to_the_handler_for_all_before_its_own(database
     listener = Listener()
     heard: list[str] = []
 
-    async def hear(_: Transaction, message: Delivery) -> None:
+    async def hear(_: Transaction, message: Message[Any], body: str) -> None:
         heard.append(message.type)
+        assert message.type in body
 
     listener.consumer.on_every(["kites"], hear)
     kite_id = new_id()
