@@ -1,9 +1,10 @@
 # Asar: everything a person types. `make` alone lists it.
 
-# Settings: make demo PORT=9000 DATA_DIR="/some where/asar"
+# Settings: make demo PORT=9000 DATA_DIR="/some where/asar"; make bench BENCH="door drain"
 PORT ?= 8080
 DATA_DIR ?=
 TESTS ?= tests
+BENCH ?=
 
 VENV := .venv
 BIN := $(VENV)/bin
@@ -16,10 +17,10 @@ NEWEST_PYTHON := $(shell for python in python3 python3.14 python3.13 python3.12 
 export PIP_DISABLE_PIP_VERSION_CHECK := 1
 
 .DEFAULT_GOAL := help
-.PHONY: help demo up status verify test check format coverage bench docs lock page browser install clean
+.PHONY: help demo up status verify test check format coverage bench bench-full docs lock page browser wrk install clean
 
 help: ## List what there is.
-	@sed -n 's/^\([a-z]*\):.*## \(.*\)/\1|\2/p' Makefile | while IFS='|' read -r name what; do printf '  make %-10s %s\n' "$$name" "$$what"; done
+	@sed -n 's/^\([a-z-]*\):.*## \(.*\)/\1|\2/p' Makefile | while IFS='|' read -r name what; do printf '  make %-10s %s\n' "$$name" "$$what"; done
 
 demo: install ## Start everything with a made-up network's year in it.
 	@$(BIN)/python -m deploy.local.page --if-possible
@@ -57,8 +58,11 @@ coverage: install ## Run the suite and measure what it reaches.
 	$(BIN)/coverage combine --quiet
 	$(BIN)/coverage report
 
-bench: install ## Measure against a limit measured in the same run.
-	$(BIN)/python -m bench
+bench: install wrk ## Measure each promise against a limit measured in the same run.
+	$(BIN)/python -m bench $(BENCH)
+
+bench-full: install wrk ## The same with growth, and the report written anew.
+	$(BIN)/python -m bench --full --report
 
 docs: install ## Write the generated reference anew.
 	$(BIN)/python -m deploy.reference
@@ -80,6 +84,14 @@ browser:
 	elif [ "$$(id -u)" = 0 ] && command -v apt-get >/dev/null; \
 	then echo "Installing Chromium for the browser tests …"; apt-get update -qq && apt-get install -y -qq --no-install-recommends chromium >/dev/null; \
 	else echo "The browser tests need Chromium. Install it with your system's packages, then run this again."; exit 1; \
+	fi
+
+# A client for the benchmarks that takes next to nothing of the machine they measure on.
+wrk:
+	@if command -v wrk >/dev/null; then :; \
+	elif [ "$$(id -u)" = 0 ] && command -v apt-get >/dev/null; \
+	then echo "Installing wrk for the benchmarks …"; apt-get update -qq && apt-get install -y -qq --no-install-recommends wrk >/dev/null; \
+	else echo "The benchmarks need wrk. Install it with your system's packages, then run this again."; exit 1; \
 	fi
 
 install: $(VENV)/.installed

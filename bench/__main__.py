@@ -1,6 +1,7 @@
 """`python -m bench [NAME …]`: runs the benchmarks and prints one line each; `--json` for machines.
 
 A line says what was measured, against what, and the ratio: only that means anything on a machine that is shared.
+`--full` measures growth too; `--report` keeps the figures and writes docs/reference/benchmarks.md from all it keeps.
 """
 
 import argparse
@@ -8,41 +9,65 @@ import asyncio
 import json
 import sys
 import tempfile
+import time
 from collections.abc import AsyncIterator, Callable
 from pathlib import Path
 
-from bench import dashboard, door, drain, reach, registration
-from bench.measure import Result
+from bench import dashboard, door, drain, reach, registration, report
+from bench.measure import Growth, Result
 from bench.servers import Servers
 
-BENCHMARKS: dict[str, Callable[[Servers], AsyncIterator[Result]]] = {
+Benchmark = Callable[[Servers], AsyncIterator[Result | Growth]]
+
+QUICK: dict[str, Benchmark] = {
     "registration": registration.measure,
-    "reach": reach.measure,
-    "drain": drain.measure,
-    "dashboard": dashboard.measure,
     "door": door.measure,
+    "dashboard": dashboard.measure,
+    "drain": drain.measure,
+    "reach": reach.measure,
 }
+"""All of them together take less than ten minutes."""
+GROWTH: dict[str, Benchmark] = {}
+"""The same with one, ten and a hundred times the data."""
 
 
-async def _run(names: list[str], *, as_json: bool) -> None:
-    with tempfile.TemporaryDirectory(prefix="asar-bench-") as folder:
-        async with Servers(Path(folder)) as servers:
-            for name in names:
-                async for result in BENCHMARKS[name](servers):
-                    line = json.dumps(result.as_json()) if as_json else str(result)
-                    sys.stdout.write(line + "\n")
-                    sys.stdout.flush()
+async def _run(names: list[str], *, as_json: bool, keep: bool) -> int:
+    """Run them one after another, each on servers of its own; answers how many goals were not met."""
+    missed = 0
+    for name in names:
+        began, results = time.monotonic(), list[Result | Growth]()
+        with tempfile.TemporaryDirectory(prefix="asar-bench-") as folder:
+            async with Servers(Path(folder)) as servers:
+                async for result in (QUICK | GROWTH)[name](servers):
+                    results.append(result)
+                    _say(json.dumps(result.as_json(), ensure_ascii=False) if as_json else str(result))
+                    missed += result.is_missed
+        if keep:
+            report.keep(name, results, took_s=time.monotonic() - began)
+    return missed
+
+
+def _say(line: str) -> None:
+    sys.stdout.write(line + "\n")
+    sys.stdout.flush()
 
 
 def main() -> None:
+    """Exit status 1 when a goal is not met."""
     parser = argparse.ArgumentParser(prog="python -m bench", description=__doc__)
-    parser.add_argument("names", nargs="*", help=f"which ({', '.join(BENCHMARKS)}); all when absent")
+    parser.add_argument("names", nargs="*", help=f"which ({', '.join(QUICK | GROWTH)}); the quick ones when absent")
+    parser.add_argument("--full", action="store_true", help="all: growth too")
     parser.add_argument("--json", action="store_true", help="one JSON object a line")
+    parser.add_argument("--report", action="store_true", help="keep the figures and write the report anew")
     given = parser.parse_args()
-    unknown = set(given.names) - set(BENCHMARKS)
+    unknown = set(given.names) - set(QUICK | GROWTH)
     if unknown:
         parser.error(f"there is no benchmark called {', '.join(sorted(unknown))}")
-    asyncio.run(_run(given.names or list(BENCHMARKS), as_json=given.json))
+    names = given.names or list(QUICK | GROWTH if given.full else QUICK)
+    missed = asyncio.run(_run(names, as_json=given.json, keep=given.report))
+    if given.report:
+        report.write()
+    sys.exit(1 if missed else 0)
 
 
 if __name__ == "__main__":

@@ -1,19 +1,18 @@
 """GET of the dashboard over 64 connections, against the same bytes from a plain ASGI application."""
 
 import asyncio
+import contextlib
 import sys
-import time
-from collections.abc import AsyncIterator
+from collections.abc import AsyncGenerator, AsyncIterator
 
 import aiohttp
 
-from bench.measure import Result, in_turn
-from bench.servers import Servers
+from bench.load import wrk
+from bench.measure import Goal, Result, in_turn
+from bench.servers import NOBODY, Servers
 from deploy.local import ports
 from services.gateway.settings import GatewaySettings
 
-REQUESTS = 3000
-CLIENTS = 64
 _PATH = "/v1/dashboard?scope=kz"
 _PLAIN = """
 import sys, uvicorn
@@ -29,35 +28,47 @@ uvicorn.run(app, port=int(sys.argv[1]), log_level="error", access_log=False, lif
 
 
 async def measure(servers: Servers) -> AsyncIterator[Result]:
-    outside = "http://127.0.0.1:1"
     settings = GatewaySettings(
         **(await servers.settings("gateway")).model_dump(),
-        volunteers_url=outside,
-        events_url=outside,
-        charity_url=outside,
+        volunteers_url=NOBODY,
+        events_url=NOBODY,
+        charity_url=NOBODY,
         anonymous_requests_per_minute=10**9,
     )
-    async with servers.service("gateway", settings, "api") as session:
-        async with session.get(_PATH) as answer:
+    async with servers.service("gateway", settings, "api") as gateway:
+        async with gateway.session.get(_PATH) as answer:
             state = await answer.read()
-        port = ports.free_port()
-        plain = await asyncio.create_subprocess_exec(
-            sys.executable, "-c", _PLAIN, str(port), stdin=asyncio.subprocess.PIPE
-        )
-        if plain.stdin is None:
+        async with _plain(state) as plain:
+
+            async def subject() -> float:
+                return (await wrk(gateway.address + _PATH)).rate
+
+            async def base() -> float:
+                return (await wrk(plain + _PATH)).rate
+
+            rates = await in_turn(subject, base)
+    yield Result("GET dashboard", "/s", rates[0], Goal(0.30, 0.85), "the same bytes from plain ASGI", rates[1])
+
+
+@contextlib.asynccontextmanager
+async def _plain(body: bytes) -> AsyncGenerator[str]:
+    """The address of a server that answers everything with these bytes."""
+    port = ports.free_port()
+    process = await asyncio.create_subprocess_exec(
+        sys.executable, "-c", _PLAIN, str(port), stdin=asyncio.subprocess.PIPE
+    )
+    try:
+        if process.stdin is None:
             raise RuntimeError("no pipe to the plain application")
-        plain.stdin.write(state)
-        plain.stdin.close()
-        try:
-            async with aiohttp.ClientSession(
-                f"http://127.0.0.1:{port}", connector=aiohttp.TCPConnector(limit=CLIENTS)
-            ) as other:
-                await _answering(other)
-                rates = await in_turn(lambda: _rate(session), lambda: _rate(other))
-        finally:
-            plain.terminate()
-            await plain.wait()
-    yield Result("GET dashboard", "the same bytes from plain ASGI", "/s", *rates, goal="0.30, aim 0.85")
+        process.stdin.write(body)
+        process.stdin.close()
+        address = f"http://127.0.0.1:{port}"
+        async with aiohttp.ClientSession(address) as session:
+            await _answering(session)
+        yield address
+    finally:
+        process.terminate()
+        await process.wait()
 
 
 async def _answering(session: aiohttp.ClientSession) -> None:
@@ -68,16 +79,3 @@ async def _answering(session: aiohttp.ClientSession) -> None:
                     return
             except aiohttp.ClientError:
                 await asyncio.sleep(0.05)
-
-
-async def _rate(session: aiohttp.ClientSession) -> float:
-    requests = iter(range(REQUESTS))
-
-    async def some() -> None:
-        for _ in requests:
-            async with session.get(_PATH) as answer:
-                await answer.read()
-
-    began = time.perf_counter()
-    await asyncio.gather(*(some() for _ in range(CLIENTS)))
-    return REQUESTS / (time.perf_counter() - began)

@@ -6,12 +6,15 @@ import os
 import signal
 import sys
 from collections.abc import AsyncGenerator
+from dataclasses import dataclass
 from pathlib import Path
 from types import TracebackType
-from typing import Self
+from typing import Any, Self
 
 import aiohttp
+import psutil
 
+from bench.load import CONNECTIONS
 from deploy.bus.configuration import UNRESTRICTED
 from deploy.local import ports
 from deploy.local.installation import owner_of
@@ -21,10 +24,52 @@ from shared.access import keys
 from shared.access.permissions import Role
 from shared.access.principal import person
 from shared.access.token import Signer
+from shared.ids import new_id
 from shared.settings import Settings
 
 BENCH = person("person:bench", Role.ADMINISTRATOR)
+NOBODY = "http://127.0.0.1:1"
+"""Where no service is: for a gateway that forwards nothing."""
 READY_S = 60
+_OK, _CREATED = 200, 201
+
+
+@dataclass(frozen=True)
+class Running:
+    """A service process that is ready."""
+
+    address: str
+    process: psutil.Process
+    session: aiohttp.ClientSession
+    """Calls it as the gateway would, or the gateway as nobody in particular."""
+    signer: Signer
+    name: str
+
+    @property
+    def headers(self) -> dict[str, str]:
+        """What lets a caller do everything for the next minute."""
+        return {"Authorization": f"Bearer {self.signer.sign(BENCH, self.name)}"}
+
+    def cpu_s(self) -> float:
+        """Seconds of CPU that it has taken so far."""
+        times = self.process.cpu_times()
+        return float(times.user + times.system)
+
+    def resident_mib(self) -> float:
+        return float(self.process.memory_info().rss) / 2**20
+
+    async def make(self, path: str, form: dict[str, Any]) -> dict[str, Any]:
+        """Make one thing; answers its view.
+
+        Raises:
+            RuntimeError: it was refused.
+        """
+        headers = self.headers | {"Idempotency-Key": str(new_id())}
+        async with self.session.post(path, json=form, headers=headers) as answer:
+            body: dict[str, Any] = await answer.json()
+            if answer.status != _CREATED:
+                raise RuntimeError(f"{path} answered {answer.status}: {body}")
+            return body
 
 
 class Servers:
@@ -49,7 +94,7 @@ class Servers:
         self.nats.stop()
         self.postgres.stop()
 
-    async def settings(self, service: str) -> Settings:
+    async def settings(self, service: str, **others: object) -> Settings:
         """Settings of a service with a database of its own, owned by another role, as everywhere."""
         owner = owner_of(service)
         for role in (owner, service):
@@ -63,30 +108,26 @@ class Servers:
             "keys_dir": self.keys_dir,
             "port": ports.free_port(),
         }
-        return Settings.model_validate(given | {"log_level": "error"})
+        return Settings.model_validate(given | {"log_level": "error"} | others)
 
     @contextlib.asynccontextmanager
-    async def service(self, name: str, settings: Settings, *words: str) -> AsyncGenerator[aiohttp.ClientSession]:
-        """A running service process, and a session that calls it over 64 connections.
-
-        It calls a service as the gateway would, and the gateway as anyone.
-        """
-        environment = os.environ | {f"ASAR_{key.upper()}": str(value) for key, value in settings.model_dump().items()}
+    async def service(self, name: str, settings: Settings, *words: str) -> AsyncGenerator[Running]:
+        """A service process on a database that has been brought to head, until the block ends."""
+        given = {key: value for key, value in settings.model_dump().items() if value is not None}
+        environment = os.environ | {f"ASAR_{key.upper()}": str(value) for key, value in given.items()}
         for command in (("migrate",), words):
             process = await asyncio.create_subprocess_exec(
                 sys.executable, "-m", f"services.{name}", *command, env=environment
             )
-            if command == ("migrate",):
-                await process.wait()
-        token = Signer(self.keys_dir).sign(BENCH, name)
-        headers = {"Authorization": f"Bearer {token}"} if name != "gateway" else {}
-        connector = aiohttp.TCPConnector(limit=64)
-        session = aiohttp.ClientSession(f"http://127.0.0.1:{settings.port}", connector=connector, headers=headers)
+            if command == ("migrate",) and await process.wait() != 0:
+                raise RuntimeError(f"{name} cannot be migrated")
+        address = f"http://127.0.0.1:{settings.port}"
+        session = aiohttp.ClientSession(address, connector=aiohttp.TCPConnector(limit=CONNECTIONS))
         try:
             async with asyncio.timeout(READY_S):
                 while not await _ready(session):  # noqa: ASYNC110  # another process cannot set an event
                     await asyncio.sleep(0.1)
-            yield session
+            yield Running(address, psutil.Process(process.pid), session, Signer(self.keys_dir), name)
         finally:
             await session.close()
             process.send_signal(signal.SIGTERM)
@@ -96,6 +137,6 @@ class Servers:
 async def _ready(session: aiohttp.ClientSession) -> bool:
     try:
         async with session.get("/health/ready") as answer:
-            return answer.status == 200  # noqa: PLR2004  # OK
+            return answer.status == _OK
     except aiohttp.ClientError:
         return False

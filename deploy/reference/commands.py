@@ -10,7 +10,7 @@ from deploy.local.installation import CODE, SERVICES
 from deploy.operate.cli import app
 from deploy.reference import markdown
 
-_TARGET = re.compile(r"^([a-z]+):.*## (.+)$", re.MULTILINE)
+_TARGET = re.compile(r"^([a-z-]+):.*## (.+)$", re.MULTILINE)
 OF_A_SERVICE = {
     "": "Web server, relay, consumer and regular jobs in one process.",
     "api": "The web server alone.",
