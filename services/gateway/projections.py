@@ -46,7 +46,7 @@ def tick(
 
 # Generations fold one after the other, since their consumer has one name; so the order of positions is that of commits,
 # and who follows the feed never sees a gap that fills later. What another generation has kept is kept already.
-_KEEP = """
+KEEP = """
 WITH given AS (
     SELECT * FROM unnest($1::text[], $2::text[], $3::timestamptz[], $4::text[])
     WITH ORDINALITY AS given(message_id, type, recorded_at, body, place)
@@ -72,7 +72,7 @@ class Kept:
         self._rows.append((str(message.id), message.type, message.time, body))
 
     async def settle(self, tx: Transaction) -> None:
-        await tx.sql(_KEEP, *map(list, zip(*self._rows, strict=True)))
+        await tx.sql(KEEP, *map(list, zip(*self._rows, strict=True)))
 
 
 async def keep(tx: Transaction, message: Message[Any], body: str) -> None:

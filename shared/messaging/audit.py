@@ -12,8 +12,8 @@ from shared.messaging.subjects import stream_name
 from shared.messaging.topology import forget_consumers
 from shared.telemetry import REPUBLISHED, log
 
-_PUBLISHED = "SELECT position, message_id FROM outbox WHERE published_at IS NOT NULL"
-_SEND_AGAIN = "UPDATE outbox SET published_at = NULL WHERE position = ANY($1::bigint[])"
+PUBLISHED = "SELECT position, message_id FROM outbox WHERE published_at IS NOT NULL"
+SEND_AGAIN = "UPDATE outbox SET published_at = NULL WHERE position = ANY($1::bigint[])"
 _PAGE = 1000
 _WAIT_S = 6.0
 
@@ -54,7 +54,7 @@ async def stored_ids(client: Client, service: str) -> AsyncIterator[str]:
 async def missing(service: str, database: Database, client: Client) -> list[int]:
     """Positions of outbox rows that were published and are not in the stream."""
     # The outbox is read first: what is published while the stream is being read must not look lost.
-    published = {str(message_id): position for position, message_id in await database.pool.fetch(_PUBLISHED)}
+    published = {str(message_id): position for position, message_id in await database.pool.fetch(PUBLISHED)}
     if not published:
         return []
     async for message_id in stored_ids(client, service):
@@ -69,6 +69,6 @@ async def republish_missing(service: str, database: Database, client: Client) ->
         log.error("the stream has lost messages; sending them again", stream=stream_name(service), messages=len(lost))
         # First, so that no durable believes that it has passed what comes now under numbers that were used before.
         await forget_consumers(client, service)
-        await database.pool.execute(_SEND_AGAIN, lost)
+        await database.pool.execute(SEND_AGAIN, lost)
         REPUBLISHED.inc(len(lost))
     return len(lost)

@@ -82,9 +82,7 @@ class Consumer:
                 await bus.open()
                 async with Puller(bus.client, subscription, replicas=replicas) as puller:
                     while True:
-                        page = await puller.page()
-                        await self._apply_for_sure(database, page)
-                        await puller.acknowledge(page)
+                        await self._take_in(database, puller)
                         pause_s = PAUSE_S
             except (PullBroken, nats.errors.Error, OSError) as error:
                 log.warning(
@@ -92,6 +90,12 @@ class Consumer:
                 )
                 await asyncio.sleep(pause_s)
                 pause_s = min(pause_s * 2, PAUSE_MAX_S)
+
+    async def _take_in(self, database: Database, puller: Puller) -> None:
+        """Apply a page, and only then let the stream forget it."""
+        page = await puller.page()
+        await self._apply_for_sure(database, page)
+        await puller.acknowledge(page)
 
     async def _apply_for_sure(self, database: Database, page: list[Delivery]) -> None:
         """Apply a page, however long the database is away. No message is parked for that."""

@@ -3,7 +3,6 @@
 import asyncio
 import contextlib
 import re
-import time
 from dataclasses import dataclass
 
 import nats.errors
@@ -70,7 +69,7 @@ class Puller:
         self._listening = await self._client.subscribe(  # pyright: ignore[reportUnknownMemberType]
             self._inbox, cb=self._queue.put, pending_msgs_limit=0
         )
-        self._heard_at = time.monotonic()
+        self._heard_at = asyncio.get_running_loop().time()
         return self
 
     async def __aexit__(self, *_: object) -> None:
@@ -96,7 +95,7 @@ class Puller:
             try:
                 message = await asyncio.wait_for(self._queue.get(), timeout=_HEARTBEAT_S)
             except TimeoutError:
-                if time.monotonic() - self._heard_at > 3 * _HEARTBEAT_S:
+                if asyncio.get_running_loop().time() - self._heard_at > 3 * _HEARTBEAT_S:
                     raise PullBroken("silent") from None
                 continue
             self._take(message)
@@ -118,7 +117,7 @@ class Puller:
         await self._client.publish(subject, orjson.dumps(request), reply=self._inbox)
 
     def _take(self, message: Msg) -> None:
-        self._heard_at = time.monotonic()
+        self._heard_at = asyncio.get_running_loop().time()
         headers = message.headers or {}
         status = headers.get("Status")
         if message.reply.startswith("$JS.ACK."):

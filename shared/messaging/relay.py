@@ -4,7 +4,6 @@ import asyncio
 import contextlib
 import math
 import secrets
-import time
 
 import asyncpg
 import nats.errors
@@ -33,14 +32,14 @@ _ATOMIC_REFUSED = 10201  # "batch publish contains duplicate message id": some o
 
 # A lane belongs to one relay at a time, so no younger row of an aggregate overtakes an older one, as it would with
 # SKIP LOCKED. The lock goes with the transaction, even if this process dies.
-_LOCK_LANES = "SELECT lane FROM generate_series(0, $2 - 1) AS lane WHERE pg_try_advisory_xact_lock($1, lane)"
+LOCK_LANES = "SELECT lane FROM generate_series(0, $2 - 1) AS lane WHERE pg_try_advisory_xact_lock($1, lane)"
 # A statement of its own: it must see what the lanes' last holder has marked.
-_TAKE = (
+TAKE = (
     "SELECT position, message_id, type, aggregate, version, subject, body FROM outbox"
     " WHERE published_at IS NULL AND lane = ANY($1::smallint[]) ORDER BY position LIMIT $2"
 )
-_MARK = "UPDATE outbox SET published_at = now() WHERE position = ANY($1::bigint[])"
-_WAITING = "SELECT count(*), extract(epoch FROM now() - min(recorded_at)) FROM outbox WHERE published_at IS NULL"
+MARK = "UPDATE outbox SET published_at = now() WHERE position = ANY($1::bigint[])"
+WAITING = "SELECT count(*), extract(epoch FROM now() - min(recorded_at)) FROM outbox WHERE published_at IS NULL"
 
 
 class Relay:
@@ -97,32 +96,32 @@ class Relay:
                 await hint.unsubscribe()
 
     async def _turn(self) -> int:
-        if time.monotonic() - self._asserted_at > ASSERT_EVERY_S:
+        if asyncio.get_running_loop().time() - self._asserted_at > ASSERT_EVERY_S:
             await self._assert_stream()
-            self._asserted_at = time.monotonic()
-        if self._audit_due or time.monotonic() - self._audited_at > AUDIT_EVERY_S:
+            self._asserted_at = asyncio.get_running_loop().time()
+        if self._audit_due or asyncio.get_running_loop().time() - self._audited_at > AUDIT_EVERY_S:
             await self._audit()
-            self._audited_at = time.monotonic()
+            self._audited_at = asyncio.get_running_loop().time()
         return await self.relay_batch()
 
     async def relay_batch(self) -> int:
         """Publish the oldest unsent rows of the free lanes; returns how many (0 when there is nothing to do)."""
         async with self._database.transaction(EVERYTHING) as tx:
             await tx.begin()
-            lanes = [row["lane"] for row in await tx.sql(_LOCK_LANES, _LOCK_SPACE, LANES)]
-            rows = await tx.sql(_TAKE, lanes, BATCH_ROWS_MAX)
+            lanes = [row["lane"] for row in await tx.sql(LOCK_LANES, _LOCK_SPACE, LANES)]
+            rows = await tx.sql(TAKE, lanes, BATCH_ROWS_MAX)
             if not rows:
                 return 0
             with span("publish", *(traceparent_in(row["body"]) for row in rows)):
                 await self._publish(rows)
             # A crash before this commit sends the rows again; the message id lets the stream drop them.
-            await tx.sql(_MARK, [row["position"] for row in rows])
+            await tx.sql(MARK, [row["position"] for row in rows])
         PUBLISHED.inc(len(rows))
         return len(rows)
 
     async def measure(self) -> tuple[int, float]:
         """Unsent rows, and the age of the oldest in seconds."""
-        [[count, age]] = await self._database.pool.fetch(_WAITING)
+        [[count, age]] = await self._database.pool.fetch(WAITING)
         UNSENT.set(count)
         UNSENT_AGE.set(float(age or 0))
         return count, float(age or 0)
