@@ -9,6 +9,7 @@ follow to it (`shared.reach`). Why not SQLAlchemy's session: decision 0004.
 
 import asyncio
 import contextlib
+import time
 from collections.abc import AsyncGenerator, Callable, Collection, Iterable, Iterator, Mapping
 from contextlib import asynccontextmanager
 from dataclasses import dataclass, field
@@ -29,6 +30,7 @@ from sqlmodel import SQLModel
 from shared.access.principal import NOTHING, Reach
 from shared.contracts.envelope import DomainEvent, envelop
 from shared.errors import AlreadyExists, OutOfReach, PreconditionFailed, Refusal, Stale, Unavailable
+from shared.metrics import CONNECTIONS, CONNECTIONS_MAX, WAITED
 from shared.preconditions import Expected
 from shared.reach import scope_of
 from shared.refused_as import REFUSED_AS
@@ -65,6 +67,9 @@ LOCK_TIMEOUT = "2s"
 
 ACQUIRE_TIMEOUT_S = 10.0
 """How long a request waits for a free connection before it is told to come again."""
+
+WAIT_TOLD_FROM_S = 0.005
+"""A shorter wait for a connection is no news."""
 
 CONNECTION_LOST = (
     asyncpg.PostgresConnectionError,
@@ -190,6 +195,18 @@ class Database:
     async def ping(self) -> None:
         """Raises unless the database answers."""
         await self.pool.fetchval("SELECT 1", timeout=2)
+
+    async def bytes(self) -> int:
+        """Its size on disk."""
+        return int(await self.pool.fetchval("SELECT pg_database_size(current_database())"))
+
+    def tell(self, name: str) -> None:
+        """Have Prometheus know how much of the pool is in use."""
+        pool = self.pool
+        idle = pool.get_idle_size()
+        CONNECTIONS.labels(name, "used").set(pool.get_size() - idle)
+        CONNECTIONS.labels(name, "idle").set(idle)
+        CONNECTIONS_MAX.labels(name).set(pool.get_max_size())
 
 
 def role_of(url: str) -> str | None:
@@ -606,7 +623,13 @@ class Transaction:
 
     async def _connected(self) -> Any:
         if self._connection is None:
-            self._connection = await self._database.pool.acquire(timeout=ACQUIRE_TIMEOUT_S)
+            began = time.perf_counter()
+            try:
+                self._connection = await self._database.pool.acquire(timeout=ACQUIRE_TIMEOUT_S)
+            finally:
+                waited_s = time.perf_counter() - began
+                if waited_s > WAIT_TOLD_FROM_S:
+                    WAITED.observe(waited_s)
         return self._connection
 
     async def _write(self, gathered: _Gathered) -> None:

@@ -9,6 +9,8 @@ from fastapi import APIRouter
 from fastapi.responses import JSONResponse, Response
 from prometheus_client import CONTENT_TYPE_LATEST, generate_latest
 
+from shared.metrics import BUILD
+
 Check = Callable[[], Awaitable[None]]
 Report = Callable[[], Awaitable[dict[str, Any]]]
 
@@ -16,6 +18,7 @@ Report = Callable[[], Awaitable[dict[str, Any]]]
 def router(service: str, *, ready: dict[str, Check], report: Report) -> APIRouter:
     """`ready` names what must answer before requests are welcome; its order is kept in the answer."""
     routes = APIRouter(include_in_schema=False)
+    BUILD.info({"version": _version()})
 
     @routes.get("/health/live")
     async def live() -> Response:

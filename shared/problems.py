@@ -38,6 +38,7 @@ from shared.errors import (
     ValidationFailed,
     ValueNotStorable,
 )
+from shared.metrics import PROBLEMS
 from shared.telemetry import log
 
 STATUS: dict[type[Refusal], int] = {
@@ -177,6 +178,7 @@ def refusals(*kinds: type[Refusal]) -> dict[int | str, dict[str, Any]]:
 
 
 def respond(problem: Problem, headers: dict[str, str] | None = None) -> Response:
+    PROBLEMS.labels(problem.code).inc()
     context = trace.get_current_span().get_span_context()
     if context.is_valid:
         trace_id = f"{context.trace_id:032x}"

@@ -3,6 +3,7 @@
 
 import asyncio
 import contextlib
+import math
 import sys
 from collections.abc import AsyncGenerator, Awaitable, Callable, Mapping, Sequence
 from functools import cached_property, lru_cache, partial
@@ -31,6 +32,7 @@ from shared.messaging.connection import Bus
 from shared.messaging.consumer import Consumer
 from shared.messaging.relay import Relay
 from shared.messaging.subjects import hint_subject
+from shared.metrics import DATABASE_BYTES, DATABASE_UP, NATS_UP, UNSENT, UNSENT_AGE
 from shared.paging import Cursors
 from shared.resealing import counts, reseal
 from shared.sealed import Seal
@@ -160,14 +162,27 @@ class Process:
         return {"database": self.database.ping, "migrations": migrated}
 
     async def report(self) -> dict[str, Any]:
-        """What `asar status` shows of this process."""
+        """What `asar status` shows of this process; Prometheus is told it as well."""
         answer: dict[str, Any] = {"parts": list(self.running), "nats": self.bus.connected}
-        with contextlib.suppress(*CONNECTION_LOST, DatabaseUnavailable):
+        needs_nats = self.relay is not None or "consume" in self.running
+        NATS_UP.set(self.bus.connected if needs_nats else math.nan)
+        try:
+            DATABASE_BYTES.set(await self.database.bytes())
+            DATABASE_UP.set(1)
+            self.database.tell("own")
+            if self.worker is not None:
+                await self.worker.tell(self.database)
             if self.relay is not None:
                 unsent, age_s = await self.relay.measure()
                 answer |= {"unsent": unsent, "oldest_unsent_s": round(age_s, 3)}
             if self.consumer is not None and self.bus.connected:
-                answer |= await self.consumer.measure(self.read_database(), self.bus, self.durable)
+                measured = await self.consumer.measure(self.read_database(), self.bus, self.durable)
+                self.consumer.tell(measured)
+                answer |= measured
+        except (*CONNECTION_LOST, DatabaseUnavailable):
+            # What was true when it last answered might be far from it.
+            for gauge, unknown in ((DATABASE_UP, 0), (UNSENT, math.nan), (UNSENT_AGE, math.nan)):
+                gauge.set(unknown)
         return answer
 
     def read_database(self) -> Database:

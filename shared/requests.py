@@ -20,6 +20,7 @@ from shared.conventions import SAYS, Asked, Conventions, needs_idempotency_key, 
 from shared.database import TRY_AGAIN, Database, Transaction
 from shared.errors import PreconditionFailed, Refusal, Stale, Unavailable
 from shared.idempotency import IdempotencyInProgress
+from shared.metrics import REPLAYS
 from shared.sealed import Seal
 
 __all__ = [
@@ -145,6 +146,7 @@ async def _instead(request: Request, asked: Asked, refusal: Refusal) -> Response
     if asked.attempt is not None:
         answered = await asked.attempt.answer(request.app.state.database, request.app.state.seal)
         if answered is not None:
+            REPLAYS.inc()
             return answered
     if asked.expected is not None and isinstance(refusal, Stale):
         raise PreconditionFailed from refusal

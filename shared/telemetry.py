@@ -1,4 +1,4 @@
-"""Traces, metrics and logs: one trace shows the request, the publish and the dashboard's update; no personal data."""
+"""Traces and logs: one trace shows the request, the publish and the dashboard's update; no personal data."""
 
 import logging
 import re
@@ -6,6 +6,7 @@ import sys
 import time
 from collections.abc import Generator, MutableMapping
 from contextlib import contextmanager
+from datetime import datetime
 from typing import TYPE_CHECKING, Any
 
 import structlog
@@ -17,31 +18,15 @@ from opentelemetry.sdk.trace.export import BatchSpanProcessor
 from opentelemetry.sdk.trace.sampling import ParentBased, TraceIdRatioBased
 from opentelemetry.trace import Link, NonRecordingSpan, SpanKind
 from opentelemetry.trace.propagation.tracecontext import TraceContextTextMapPropagator
-from prometheus_client import Counter, Gauge, Histogram
 from starlette.types import ASGIApp, Message, Receive, Scope, Send
+
+from shared.metrics import IN_PROGRESS, LATENCY, REQUESTS
 
 if TYPE_CHECKING:
     from shared.settings import Settings
 
-REQUESTS = Counter("asar_requests_total", "Requests answered", ["method", "route", "status"])
-LATENCY = Histogram(
-    "asar_request_seconds",
-    "Time to the first byte of the answer",
-    ["method", "route"],
-    buckets=(0.002, 0.005, 0.01, 0.025, 0.05, 0.1, 0.25, 0.5, 1, 2.5, 5, 10),
-)
-UNSENT = Gauge("asar_outbox_unsent", "Announced messages that are not yet in the stream")
-UNSENT_AGE = Gauge("asar_outbox_oldest_unsent_seconds", "Age of the oldest announced message not yet in the stream")
-PUBLISHED = Counter("asar_messages_published_total", "Messages published by this relay")
-REPUBLISHED = Counter("asar_messages_republished_total", "Messages that the audit found missing in the stream")
-APPLIED = Counter("asar_messages_applied_total", "Messages applied", ["consumer"])
-DUPLICATES = Counter("asar_messages_duplicate_total", "Messages delivered again and skipped", ["consumer"])
-PARKED = Gauge(
-    "asar_messages_parked", "Messages that wait for a predecessor or for an operator", ["consumer", "reason"]
-)
-LAG = Gauge("asar_consumer_lag", "Messages in the stream that were not yet delivered", ["consumer", "stream"])
-
 _TRACEPARENT = re.compile(r'"traceparent":"(00-[0-9a-f]{32}-[0-9a-f]{16}-[0-9a-f]{2})"')
+_RECORDED_AT = re.compile(r'"time":"([0-9-]{10}T[0-9:.]{8,15}(?:Z|[+-][0-9:]{5}))"')
 _propagator = TraceContextTextMapPropagator()
 tracer = trace.get_tracer("asar")
 log: structlog.stdlib.BoundLogger = structlog.get_logger("asar")
@@ -97,6 +82,15 @@ def traceparent_in(body: str) -> str | None:
     return found and found[1]
 
 
+def recorded_at_in(body: str) -> datetime | None:
+    """When the fact that a message tells of was recorded, found as the trace context is."""
+    found = _RECORDED_AT.search(body)
+    try:
+        return found and datetime.fromisoformat(found[1])
+    except ValueError:
+        return None
+
+
 @contextmanager
 def span(name: str, *traceparents: str | None) -> Generator[None]:
     """A span of work on facts, linked to the traces that they were recorded in."""
@@ -121,6 +115,8 @@ class Observed:
     The span knows the route, never the URL: query strings and ids in paths may tell of people.
     """
 
+    in_progress = 0
+
     def __init__(self, app: ASGIApp) -> None:
         self.app = app
 
@@ -128,6 +124,8 @@ class Observed:
         if scope["type"] != "http":
             await self.app(scope, receive, send)
             return
+        # Read when the gauge is: one that is told of each request would take its lock twice.
+        Observed.in_progress += 1
         began = time.perf_counter()
         status = 500
 
@@ -154,8 +152,12 @@ class Observed:
             try:
                 await self.app(scope, receive, observe)
             finally:
+                Observed.in_progress -= 1
                 route = getattr(scope.get("route"), "path", "-")
                 REQUESTS.labels(scope["method"], route, str(status)).inc()
                 if current.is_recording():
                     current.update_name(f"{scope['method']} {route}")
                     current.set_attribute("http.response.status_code", status)
+
+
+IN_PROGRESS.set_function(lambda: Observed.in_progress)

@@ -12,6 +12,7 @@ import uvloop
 from fastapi import FastAPI
 from starlette.types import ASGIApp
 
+from services.gateway import queries
 from services.gateway.authentication import Authentication
 from services.gateway.commands import accounts, throttle
 from services.gateway.consumers import consumer
@@ -20,6 +21,7 @@ from services.gateway.door import Door
 from services.gateway.generations import Generations, opened
 from services.gateway.limits import Limits
 from services.gateway.live import Live
+from services.gateway.metrics import AS_OF, GENERATION, REVISION, WATCHERS
 from services.gateway.oidc import Issuer
 from services.gateway.proxy import Proxy
 from services.gateway.routes import ROUTERS
@@ -98,9 +100,17 @@ class GatewayProcess(Process):
         return durable_of_generation(self.generations.number)
 
     async def report(self) -> dict[str, Any]:
-        answer = await super().report() | {"watchers": self.live.watchers, "generation": self.generations.number}
+        watchers, generation = self.live.watchers, self.generations.number
+        answer = await super().report() | {"watchers": watchers, "generation": generation}
+        WATCHERS.set(watchers)
+        GENERATION.set(generation)
         with contextlib.suppress(*CONNECTION_LOST, DatabaseUnavailable):
-            answer["revision"] = (await self.states.mark())[1]
+            model = self.generations.active
+            model.tell("read model")
+            revision, as_of = await queries.revision(model.pool)
+            REVISION.set(revision)
+            AS_OF.set(as_of.timestamp() if as_of else 0)
+            answer["revision"] = revision
         return answer
 
 

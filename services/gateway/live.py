@@ -15,6 +15,7 @@ from urllib.parse import parse_qs
 from starlette.types import Message, Receive, Scope, Send
 
 from services.gateway.headers import Headers, with_headers
+from services.gateway.metrics import CUT, FRAMES, LATE
 from services.gateway.states import Mark, State, States, Topic
 from shared.database import CONNECTION_LOST, DatabaseUnavailable
 from shared.errors import Refusal, Unavailable
@@ -205,6 +206,7 @@ class Live:
         except asyncio.CancelledError:
             if not watcher.was_cut:
                 raise
+            CUT.inc()
             log.info("slow watcher cut")
         finally:
             watched.leave(watcher)
@@ -268,7 +270,10 @@ class Live:
 
     async def _catch_up(self, watched: Watched, watchers: Collection[Watcher]) -> None:
         """Send the newest frame; who has no room for it gets it later, or is cut."""
+        told = len(watchers)
         missed = await self._push(watchers, watched.event)
+        FRAMES.inc(told - len(missed))
+        LATE.inc(len(missed))
         now = time.monotonic()
         for watcher in missed:
             if now - watched.late.setdefault(watcher, now) > STUCK_MAX_S:

@@ -13,6 +13,7 @@ from shared.access.principal import NOTHING, Principal
 from shared.database import CONNECTION_LOST, TRY_AGAIN, Database, DatabaseUnavailable, Transaction
 from shared.jobs.job import KEEP_DAYS, Job, Page, closed_answers, opened_page
 from shared.jobs.outcomes import Kept, counted
+from shared.metrics import JOB_FAILURES, JOB_ROWS, JOBS, JOBS_AGE
 from shared.sealed import Seal
 from shared.telemetry import log
 
@@ -40,6 +41,10 @@ _FAIL = (
     " due_at = clock_timestamp() + make_interval(secs => $2::float8 * (attempts + 1)),"
     " status = CASE WHEN attempts + 1 >= $3 THEN 'failed' ELSE status END,"
     " ended_at = CASE WHEN attempts + 1 >= $3 THEN clock_timestamp() END WHERE id = $1"
+)
+_OPEN = (
+    "SELECT kind, count(*), extract(epoch FROM now() - min(due_at)) AS age_s FROM job"
+    " WHERE ended_at IS NULL GROUP BY kind"
 )
 _REMEMBER = "INSERT INTO job_key (job_id, key) SELECT $1, unnest($2::bytea[]) ON CONFLICT DO NOTHING"
 _SEEN = "SELECT key FROM job_key WHERE job_id = $1 AND key = ANY($2::bytea[])"
@@ -98,6 +103,15 @@ class Worker:
         async with database.transaction(principal.reach(kind.permission)) as tx:
             return await self._page(tx, kind, principal, waiting["id"])
 
+    async def tell(self, database: Database) -> None:
+        """Have Prometheus know what waits."""
+        waiting = {row["kind"]: row for row in await database.pool.fetch(_OPEN)}
+        for kind in self._kinds:
+            count, age_s = (waiting[kind]["count"], waiting[kind]["age_s"]) if kind in waiting else (0, 0)
+            JOBS.labels(kind).set(count)
+            # Put off after a failure, it is not due yet.
+            JOBS_AGE.labels(kind).set(max(0.0, float(age_s)))
+
     async def _page(self, tx: Transaction, kind: Kind, principal: Principal, job_id: UUID) -> bool:
         await tx.begin()
         taken = await tx.sql(_TAKE, job_id)
@@ -121,11 +135,15 @@ class Worker:
         if worked.keys:
             await tx.sql(_REMEMBER, job_id, worked.keys)
         await tx.sql(_ADVANCE, job_id, len(page.rows), counts.get("refused", 0), outcomes, KEEP_DAYS)
+        if not job.validate_only:
+            for outcome, rows in counts.items():
+                JOB_ROWS.labels(job.kind, outcome).inc(rows)
         return True
 
 
 async def _failed(tx: Transaction, record: asyncpg.Record, error: Exception) -> bool:
     """Put a job off, and give it up after some attempts."""
+    JOB_FAILURES.labels(record["kind"]).inc()
     log.error("job failed", kind=record["kind"], job=str(record["id"]), error=type(error).__name__)
     await tx.sql(_FAIL, record["id"], _PAUSE_S, ATTEMPTS_MAX)
     return True

@@ -10,7 +10,8 @@ from nats.aio.msg import Msg
 from shared.database import Database
 from shared.messaging.subjects import stream_name
 from shared.messaging.topology import forget_consumers
-from shared.telemetry import REPUBLISHED, log
+from shared.metrics import REPUBLISHED
+from shared.telemetry import log
 
 PUBLISHED = "SELECT position, message_id FROM outbox WHERE published_at IS NOT NULL"
 SEND_AGAIN = "UPDATE outbox SET published_at = NULL WHERE position = ANY($1::bigint[])"

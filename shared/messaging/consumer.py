@@ -6,6 +6,7 @@ since its version was not applied, whatever follows in its aggregate: other aggr
 """
 
 import asyncio
+import math
 from collections.abc import AsyncGenerator, Awaitable, Callable, Iterable
 from contextlib import asynccontextmanager
 from typing import Any, TypeVar
@@ -14,6 +15,7 @@ import asyncpg
 import nats.errors
 from pydantic import ValidationError
 
+from shared import clock
 from shared.access.principal import EVERYTHING
 from shared.contracts.envelope import DomainEvent, Message
 from shared.database import TRY_AGAIN, Database, DatabaseUnavailable, Transaction
@@ -21,7 +23,8 @@ from shared.messaging import inbox, order
 from shared.messaging.connection import Bus
 from shared.messaging.pull import UNREADABLE, Delivery, PullBroken, Puller
 from shared.messaging.topology import Subscription
-from shared.telemetry import APPLIED, DUPLICATES, LAG, PARKED, log, span, traceparent_in
+from shared.metrics import APPLIED, DELAY, DUPLICATES, FAILURES, LAG, PAGE_MESSAGES, PAGE_SECONDS, PARKED
+from shared.telemetry import log, recorded_at_in, span, traceparent_in
 
 TRIES, RETRY_PAUSE_S = 3, 0.05
 PAUSE_S, PAUSE_MAX_S = 0.1, 2.0
@@ -94,8 +97,16 @@ class Consumer:
     async def _take_in(self, database: Database, puller: Puller) -> None:
         """Apply a page, and only then let the stream forget it."""
         page = await puller.page()
-        await self._apply_for_sure(database, page)
+        with PAGE_SECONDS.labels(self.name).time():
+            await self._apply_for_sure(database, page)
+        self._tell_of(page)
         await puller.acknowledge(page)
+
+    def _tell_of(self, page: list[Delivery]) -> None:
+        PAGE_MESSAGES.labels(self.name).observe(len(page))
+        recorded_at = recorded_at_in(page[0].body)
+        if recorded_at is not None:
+            DELAY.labels(self.name).observe((clock.now() - recorded_at).total_seconds())
 
     async def _apply_for_sure(self, database: Database, page: list[Delivery]) -> None:
         """Apply a page, however long the database is away. No message is parked for that."""
@@ -153,6 +164,7 @@ class Consumer:
                 await asyncio.sleep(RETRY_PAUSE_S * attempt)
         async with self._in_turn(database) as tx:
             await inbox.park(tx, self.name, [delivery], "failed", reason)
+        FAILURES.labels(self.name).inc()
         return None
 
     # --- applying ---------------------------------------------------------------------------------------------------
@@ -225,17 +237,21 @@ class Consumer:
             "SELECT reason, count(*) FROM parked WHERE consumer = $1 GROUP BY reason", self.name
         )
         parked: dict[str, int] = {"gap": 0, "failed": 0, **{row["reason"]: row["count"] for row in rows}}
-        for reason, count in parked.items():
-            PARKED.labels(self.name, reason).set(count)
         lag: dict[str, int | None] = {}
         for subscription in self.subscriptions(durable):
             try:
                 info = await bus.jetstream.consumer_info(subscription.stream, subscription.durable, timeout=2)
                 lag[subscription.stream] = (info.num_pending or 0) + (info.num_ack_pending or 0)
-                LAG.labels(self.name, subscription.stream).set(lag[subscription.stream] or 0)
             except (nats.errors.Error, OSError):
                 lag[subscription.stream] = None
         return {"lag": lag, "parked": parked}
+
+    def tell(self, measured: dict[str, Any]) -> None:
+        """Have Prometheus know what was measured of the tables in use; of others nobody outside need hear."""
+        for reason, count in measured["parked"].items():
+            PARKED.labels(self.name, reason).set(count)
+        for stream, waiting in measured["lag"].items():
+            LAG.labels(self.name, stream).set(math.nan if waiting is None else waiting)
 
 
 def _require_agreement(message: Message[Any], delivery: Delivery) -> None:

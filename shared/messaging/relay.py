@@ -18,7 +18,8 @@ from shared.messaging import audit
 from shared.messaging.connection import Bus
 from shared.messaging.subjects import hint_subject, stream_name
 from shared.messaging.topology import assert_stream
-from shared.telemetry import PUBLISHED, UNSENT, UNSENT_AGE, log, span, traceparent_in
+from shared.metrics import AUDITED_AT, PUBLISHED, UNSENT, UNSENT_AGE
+from shared.telemetry import log, span, traceparent_in
 
 BATCH_ROWS_MAX = 500
 POLL_S = 0.1
@@ -178,6 +179,7 @@ class Relay:
         except BaseException:
             self._audit_due = True
             raise
+        AUDITED_AT.set_to_current_time()
 
     async def _rest(self) -> None:
         with contextlib.suppress(TimeoutError):
