@@ -10,7 +10,6 @@ import asyncpg
 import pytest
 from sqlalchemy import bindparam, func, select
 
-from shared import database as database_module
 from shared.access.principal import EVERYTHING
 from shared.database import Database, DatabaseUnavailable, Transaction
 from shared.errors import AlreadyExists, Stale
@@ -40,7 +39,7 @@ async def make(database: Database, *names: str) -> list[Kite]:
 async def test_t12_a_statement_that_takes_too_long_is_ended_in_the_server_as_well(
     database: Database, monkeypatch: pytest.MonkeyPatch
 ) -> None:
-    monkeypatch.setattr(database_module, "STATEMENT_MAX_S", 0.2)
+    monkeypatch.setattr("shared.database.pool.STATEMENT_MAX_S", 0.2)
     hasty = Database(database.url, database.metadata, pool_size=1)
     await hasty.open()
     try:
@@ -484,7 +483,7 @@ async def test_with_all_connections_taken_the_database_is_unavailable(
     opened: Opened, monkeypatch: pytest.MonkeyPatch
 ) -> None:
     database = await opened(pool_size=1)
-    monkeypatch.setattr("shared.database.ACQUIRE_TIMEOUT_S", 0.05)
+    monkeypatch.setattr("shared.database.transaction.ACQUIRE_TIMEOUT_S", 0.05)
 
     async with database.transaction(EVERYTHING) as tx:
         await tx.begin()
