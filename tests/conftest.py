@@ -26,6 +26,9 @@ class OneSystemAtATime(LoadFileScheduling):
 
     # xdist's own way, a mark for groups, has no effect with pytest 9.2.
     def _split_scope(self, nodeid: str) -> str:
+        if nodeid.startswith("tests/faults/simulation/"):
+            # It starts nothing, and each test of it takes long.
+            return nodeid
         return "a whole system" if nodeid.startswith(_WHOLE_SYSTEMS) else super()._split_scope(nodeid)
 
 
