@@ -37,6 +37,7 @@ WAITED = Histogram(
 NATS_UP = Gauge("asar_nats_up", "Whether this process is connected to NATS: 1 or 0; NaN where it need not be")
 UNSENT = Gauge("asar_outbox_unsent", "Announced messages that are not yet in the stream")
 UNSENT_AGE = Gauge("asar_outbox_oldest_unsent_seconds", "Age of the oldest announced message not yet in the stream")
+ANNOUNCED = Gauge("asar_outbox_messages", "Messages ever announced, sent or not, by what they are about", ["noun"])
 PUBLISHED = Counter("asar_messages_published_total", "Messages published by this relay")
 REPUBLISHED = Counter("asar_messages_republished_total", "Messages that the audit found missing in the stream")
 AUDITED_AT = Gauge(
@@ -45,6 +46,10 @@ AUDITED_AT = Gauge(
 
 # --- messages: applying -----------------------------------------------------------------------------------------------
 
+TAKEN_IN = Gauge(
+    "asar_inbox_messages", "Messages ever applied, by what they are about: less than were announced, some are missing",
+    ["consumer", "noun"],
+)  # fmt: skip
 APPLIED = Counter("asar_messages_applied_total", "Messages applied", ["consumer"])
 DUPLICATES = Counter("asar_messages_duplicate_total", "Messages delivered again and skipped", ["consumer"])
 FAILURES = Counter("asar_messages_failed_total", "Messages whose handler failed, and that were parked", ["consumer"])

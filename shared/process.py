@@ -174,10 +174,11 @@ class Process:
                 await self.worker.tell(self.database)
             if self.relay is not None:
                 unsent, age_s = await self.relay.measure()
+                await self.relay.tell()
                 answer |= {"unsent": unsent, "oldest_unsent_s": round(age_s, 3)}
-            if self.consumer is not None and self.bus.connected:
+            if self.consumer is not None:
                 measured = await self.consumer.measure(self.read_database(), self.bus, self.durable)
-                self.consumer.tell(measured)
+                await self.consumer.tell(self.read_database(), measured)
                 answer |= measured
         except (*CONNECTION_LOST, DatabaseUnavailable):
             # What was true when it last answered might be far from it.

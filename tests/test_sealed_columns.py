@@ -18,6 +18,8 @@ READABLE = {
     "outbox.*": "messages carry no personal data (decision 0005), which tests/contracts and the canary hold them to",
     "parked.*": "as the outbox",
     "inbox.*": _IDS,
+    "outbox_total.*": _IDS,
+    "inbox_total.*": _IDS,
     "idempotency.*": "who asked by id, and a hash of the request; the answer is sealed",
     "journal.*": "ids, and purposes that may hold no number or address; never a value",
     # --- jobs

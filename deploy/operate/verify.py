@@ -33,7 +33,7 @@ from shared import clock, journal
 from shared.access.principal import EVERYTHING
 from shared.database import Database
 from shared.journal import Head
-from shared.messaging import audit
+from shared.messaging import audit, totals
 from shared.messaging.connection import connect
 from shared.messaging.permissions import OPERATOR
 from shared.messaging.subjects import PUBLISHERS
@@ -254,6 +254,7 @@ async def _compare_messages(connections: Mapping[str, Connection], client: Clien
         async for message_id in audit.stored_ids(client, service):
             published.pop(message_id, None)
         report.differences += [f"not in the stream: {what}" for what in published.values()]
+        await _compare_totals(connections[service], f"sent by {service}", totals.MISCOUNTED_SENT, report)
 
     schema = await _schema(connections)
     await _compare_inbox(connections["gateway"], f'"{schema}".', "gateway", announced, report)
@@ -263,9 +264,17 @@ async def _compare_messages(connections: Mapping[str, Connection], client: Clien
         await _compare_inbox(connections[listener], "", listener, theirs, report)
 
 
+async def _compare_totals(connection: Connection, what: str, miscounted: str, report: Report) -> None:
+    """What Prometheus is told of messages is what their rows add up to."""
+    for noun, rows, told in await connection.fetch(miscounted):
+        report.differences.append(f"miscounted as {what}: {noun}, {told or 0} in place of {rows or 0}")
+
+
 async def _compare_inbox(
     connection: Connection, schema: str, listener: str, announced: dict[str, int], report: Report
 ) -> None:
+    miscounted = totals.MISCOUNTED_APPLIED.format(schema=schema)
+    await _compare_totals(connection, f"applied by {listener}", miscounted, report)
     rows = await connection.fetch(f"SELECT aggregate, version FROM {schema}inbox")  # noqa: S608
     applied: dict[str, int] = {row["aggregate"]: row["version"] for row in rows}
     for aggregate, version in announced.items():

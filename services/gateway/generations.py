@@ -16,6 +16,7 @@ from services.gateway.tables import READ_MODEL_VERSION, ReadModel
 from shared.access.principal import EVERYTHING
 from shared.database import CONNECTION_LOST, Database, DatabaseUnavailable, Transaction
 from shared.endings import end
+from shared.messaging import totals
 from shared.messaging.connection import Bus
 from shared.messaging.consumer import Consumer
 from shared.messaging.subjects import GENERATIONS, durable_of_generation
@@ -245,6 +246,8 @@ class Generations:
             await tx.sql(str(CreateTable(table).compile(dialect=dialect())))
             for index in sorted(table.indexes, key=lambda index: str(index.name)):
                 await tx.sql(str(CreateIndex(index).compile(dialect=dialect())))
+        for statement in totals.COUNT_APPLIED:
+            await tx.sql(statement)
         await tx.sql("SET LOCAL search_path = public")
 
 

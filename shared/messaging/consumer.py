@@ -6,6 +6,7 @@ since its version was not applied, whatever follows in its aggregate: other aggr
 """
 
 import asyncio
+import contextlib
 import math
 from collections.abc import AsyncGenerator, Awaitable, Callable, Iterable
 from contextlib import asynccontextmanager
@@ -19,11 +20,11 @@ from shared import clock
 from shared.access.principal import EVERYTHING
 from shared.contracts.envelope import DomainEvent, Message
 from shared.database import TRY_AGAIN, Database, DatabaseUnavailable, Transaction
-from shared.messaging import inbox, order
+from shared.messaging import inbox, order, totals
 from shared.messaging.connection import Bus
 from shared.messaging.pull import UNREADABLE, Delivery, PullBroken, Puller
 from shared.messaging.topology import Subscription
-from shared.metrics import APPLIED, DELAY, DUPLICATES, FAILURES, LAG, PAGE_MESSAGES, PAGE_SECONDS, PARKED
+from shared.metrics import APPLIED, DELAY, DUPLICATES, FAILURES, LAG, PAGE_MESSAGES, PAGE_SECONDS, PARKED, TAKEN_IN
 from shared.telemetry import log, recorded_at_in, span, traceparent_in
 
 TRIES, RETRY_PAUSE_S = 3, 0.05
@@ -239,15 +240,20 @@ class Consumer:
         parked: dict[str, int] = {"gap": 0, "failed": 0, **{row["reason"]: row["count"] for row in rows}}
         lag: dict[str, int | None] = {}
         for subscription in self.subscriptions(durable):
-            try:
+            lag[subscription.stream] = None
+            if not bus.connected:
+                continue
+            with contextlib.suppress(nats.errors.Error, OSError):
                 info = await bus.jetstream.consumer_info(subscription.stream, subscription.durable, timeout=2)
                 lag[subscription.stream] = (info.num_pending or 0) + (info.num_ack_pending or 0)
-            except (nats.errors.Error, OSError):
-                lag[subscription.stream] = None
         return {"lag": lag, "parked": parked}
 
-    def tell(self, measured: dict[str, Any]) -> None:
+    async def tell(self, database: Database, measured: dict[str, Any]) -> None:
         """Have Prometheus know what was measured of the tables in use; of others nobody outside need hear."""
+        # What nothing was applied of yet is heard as well.
+        heard = {type_.rsplit(".", 2)[0]: 0 for type_ in self._handlers}
+        for noun, messages in (heard | await totals.applied(database, self.name)).items():
+            TAKEN_IN.labels(self.name, noun).set(messages)
         for reason, count in measured["parked"].items():
             PARKED.labels(self.name, reason).set(count)
         for stream, waiting in measured["lag"].items():

@@ -14,11 +14,11 @@ from nats.js.errors import APIError
 from shared.access.principal import EVERYTHING
 from shared.contracts.envelope import LANES
 from shared.database import CONNECTION_LOST, TRY_AGAIN, Database, DatabaseUnavailable
-from shared.messaging import audit
+from shared.messaging import audit, totals
 from shared.messaging.connection import Bus
 from shared.messaging.subjects import hint_subject, stream_name
 from shared.messaging.topology import assert_stream
-from shared.metrics import AUDITED_AT, PUBLISHED, UNSENT, UNSENT_AGE
+from shared.metrics import ANNOUNCED, AUDITED_AT, PUBLISHED, UNSENT, UNSENT_AGE
 from shared.telemetry import log, span, traceparent_in
 
 BATCH_ROWS_MAX = 500
@@ -126,6 +126,11 @@ class Relay:
         UNSENT.set(count)
         UNSENT_AGE.set(float(age or 0))
         return count, float(age or 0)
+
+    async def tell(self) -> None:
+        """Have Prometheus know how much was ever announced."""
+        for noun, messages in (await totals.announced(self._database)).items():
+            ANNOUNCED.labels(noun).set(messages)
 
     async def _publish(self, rows: list[asyncpg.Record]) -> None:
         if len(rows) > 1:

@@ -19,6 +19,7 @@ from sqlalchemy import (
 )
 
 from shared.errors import Conflict
+from shared.messaging.totals import remember_announced, remember_applied
 from shared.reach import open_to_all
 from shared.refused_as import refused_as
 from shared.sealed import SEALED
@@ -51,6 +52,7 @@ def remember_announcements(metadata: MetaData) -> None:
         Index("outbox_message", "message_id"),
         info=_NO_NAMES,
     )
+    remember_announced(metadata)
 
 
 def remember_heard(metadata: MetaData) -> None:
@@ -80,6 +82,7 @@ def remember_heard(metadata: MetaData) -> None:
         PrimaryKeyConstraint("consumer", "aggregate", "version"),
         info=_NO_NAMES,
     )
+    remember_applied(metadata)
 
 
 def remember_answers(metadata: MetaData) -> None:

@@ -39,6 +39,7 @@ from shared.forms import (
     WholeNumber,
 )
 from shared.ids import new_id
+from shared.messaging import totals
 from shared.messaging.consumer import Consumer
 from shared.messaging.tables import remember_messages
 from shared.money import Money, PositiveMoney
@@ -384,6 +385,8 @@ async def create_tables(url: str, service_role: str) -> None:
             await connection.execute(str(CreateTable(table).compile(dialect=dialect())))
             for index in table.indexes:
                 await connection.execute(str(CreateIndex(index).compile(dialect=dialect())))
+        for statement in (*totals.COUNT_ANNOUNCED, *totals.COUNT_APPLIED):
+            await connection.execute(statement)
         for statement in protection.statements(Base.metadata, service_role):
             await connection.execute(statement)
     finally:

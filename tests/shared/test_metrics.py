@@ -96,7 +96,9 @@ async def test_a_process_that_needs_nats_says_whether_it_has_it(kites: ServiceUn
 async def test_what_a_consumer_has_not_been_delivered_is_not_known_where_nats_is_silent(
     kites: ServiceUnderTest, listener: Listener
 ) -> None:
-    listener.consumer.tell({"parked": {"gap": 2, "failed": 1}, "lag": {"ASAR_A": 7, "ASAR_B": None}})
+    await listener.consumer.tell(
+        kites.database, {"parked": {"gap": 2, "failed": 1}, "lag": {"ASAR_A": 7, "ASAR_B": None}}
+    )
 
     assert await told(kites, "asar_messages_parked", consumer="watchers", reason="failed") == 1
     assert await told(kites, "asar_consumer_lag", consumer="watchers", stream="ASAR_A") == 7

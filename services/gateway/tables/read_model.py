@@ -9,7 +9,7 @@ from sqlmodel import DateTime, Field, SQLModel
 
 from shared.messaging.tables import remember_heard
 
-READ_MODEL_VERSION = 3
+READ_MODEL_VERSION = 4
 """Raised when the fold changes: the gateway then builds a new generation by itself."""
 
 
