@@ -100,8 +100,13 @@ class EmbeddedPostgres:
     def clear_traces(self) -> None:
         """End a server that a killed run left behind on this folder, and remove the files that announce it."""
         pid = self._announced_pid()
-        if pid is not None and any(str(self.data) == word for word in processes.command_of(pid)):
-            processes.end(pid, self.stop_signal, grace_s=20)
+        if pid is not None:
+            if any(str(self.data) == word for word in processes.command_of(pid)):
+                processes.end(pid, self.stop_signal, grace_s=20)
+            # Killed, it leaves its children to end by themselves; one that writes a checkpoint takes seconds for that,
+            # and meanwhile no other server may use the folder.
+            for orphan in processes.working_in(self.data):
+                processes.end(orphan, signal.SIGQUIT, grace_s=5)
         files.private_folder(self.sockets)
         # PostgreSQL would take any living process that has got the dead server's number for the server itself.
         # It still refuses by its shared memory when a part of the old server is alive.

@@ -105,6 +105,18 @@ def marked(**marks: str) -> list[int]:
     return [pid for _, pid in sorted(found, reverse=True)]
 
 
+def working_in(folder: Path) -> list[int]:
+    """The living processes whose current folder this is."""
+    found: list[int] = []
+    for process in psutil.process_iter():
+        try:
+            if process.cwd() == str(folder):
+                found.append(process.pid)
+        except (*_STRANGERS, OSError):
+            continue
+    return found
+
+
 def end(pid: int, first: signal.Signals, *, grace_s: float) -> None:
     """Ask a process that is not our child to stop, and kill it when it has not within `grace_s`."""
     with contextlib.suppress(*_STRANGERS):

@@ -1,11 +1,14 @@
 """The embedded servers: they start in awkward places, keep their data and guard their doors."""
 
+import os
+import signal
 import socket
 from collections.abc import Awaitable, Callable
 from pathlib import Path
 
 import asyncpg
 import nats as nats_client
+import psutil
 import pytest
 
 from deploy.bus.configuration import UNRESTRICTED
@@ -88,6 +91,29 @@ def test_the_folders_are_closed_to_others(postgres: EmbeddedPostgres, nats: Embe
 
     assert [oct(folder.stat().st_mode & 0o777) for folder in folders] == ["0o700"] * 4
     assert [oct(file.stat().st_mode & 0o777) for file in secrets] == ["0o600"] * 3
+
+
+async def test_postgres_starts_again_although_a_child_of_the_killed_one_lives_on(tmp_path: Path) -> None:
+    def server() -> EmbeddedPostgres:
+        return EmbeddedPostgres(tmp_path / "pg", password_file=tmp_path / "password")
+
+    # Given a server that was killed while one of its children was busy, and has not noticed
+    killed = server().start()
+    connection = await killed.connect()
+    busy = await connection.fetchval("SELECT pid FROM pg_stat_activity WHERE backend_type = 'checkpointer'")
+    os.kill(busy, signal.SIGSTOP)
+    assert killed.process is not None
+    killed.process.kill()
+    killed.process.wait()
+    connection.terminate()
+
+    # When another one is started, then it finds the folder free
+    again = server().start()
+    connection = await again.connect()
+    assert await connection.fetchval("SELECT 1") == 1
+    await connection.close()
+    again.stop()
+    assert not psutil.pid_exists(busy)
 
 
 async def test_postgres_starts_again_with_its_data_after_kill_9(tmp_path: Path) -> None:
