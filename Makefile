@@ -17,7 +17,7 @@ NEWEST_PYTHON := $(shell for python in python3 python3.14 python3.13 python3.12 
 export PIP_DISABLE_PIP_VERSION_CHECK := 1
 
 .DEFAULT_GOAL := help
-.PHONY: help demo up status verify test check format coverage bench bench-full docs lock page browser wrk install clean
+.PHONY: help demo up status verify test check format coverage faults bench bench-full docs lock page browser wrk install clean
 
 help: ## List what there is.
 	@sed -n 's/^\([a-z-]*\):.*## \(.*\)/\1|\2/p' Makefile | while IFS='|' read -r name what; do printf '  make %-10s %s\n' "$$name" "$$what"; done
@@ -57,6 +57,9 @@ coverage: install ## Run the suite and measure what it reaches.
 	$(BIN)/coverage run -m pytest -n 2 $(TESTS)
 	$(BIN)/coverage combine --quiet
 	$(BIN)/coverage report
+
+faults: install ## Make every fault of the table, and count what is lost.
+	$(BIN)/python -m pytest -q -m fault --faults docs/reference/faults.md tests
 
 bench: install wrk ## Measure each promise against a limit measured in the same run.
 	$(BIN)/python -m bench $(BENCH)

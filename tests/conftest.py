@@ -17,6 +17,8 @@ from deploy.local.postgres import EmbeddedPostgres
 from tests.running import RunningSystem
 from tests.systems import BEHIND_ROLE, OWNER_ROLE, SERVICE_ROLE
 
+pytest_plugins = ["tests.faults.reporting"]
+
 _numbers = count(1)
 _WHOLE_SYSTEMS = ("tests/e2e/", "tests/faults/", "tests/journeys/", "tests/local/test_running.py")
 

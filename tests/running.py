@@ -14,6 +14,7 @@ import httpx
 
 from deploy.local import ports, state
 from deploy.local.installation import SERVICES, Installation
+from deploy.local.state import Condition
 from deploy.operate.verify import Report, compare
 from shared.messaging.permissions import OPERATOR
 from shared.messaging.subjects import PUBLISHERS
@@ -78,7 +79,7 @@ class RunningSystem:
         headers = {"Authorization": f"Bearer {self.key}"}
         return httpx.AsyncClient(base_url=self.address, headers=headers, timeout=timeout_s)
 
-    async def wait_ready(self) -> None:
+    async def wait_ready(self, *, patience_s: float = PATIENCE_S) -> None:
         """Until every service says that it is ready."""
         async with httpx.AsyncClient(timeout=5) as client:
 
@@ -92,7 +93,7 @@ class RunningSystem:
                     return False
                 return all(answer.status_code == httpx.codes.OK for answer in answers)
 
-            await until("all services ready", ready)
+            await until("all services ready", ready, patience_s=patience_s)
 
     async def asar(self, *words: str) -> str:
         """What the operator's command prints.
@@ -120,6 +121,11 @@ class RunningSystem:
         if published is None:
             return None
         return published.supervisor_pid if part == "supervisor" else published.parts[part].pid
+
+    def conditions(self) -> dict[str, Condition]:
+        """What the supervisor last said of each part."""
+        published = state.read(self.installation.state_file)
+        return {} if published is None else {name: part.condition for name, part in published.parts.items()}
 
     async def kill(self, part: str) -> None:
         """`kill -9`, and wait until the supervisor has started another one."""

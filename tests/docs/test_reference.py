@@ -41,6 +41,8 @@ FORMS: dict[str, type[BaseModel]] = {
     r"deliveries/ID/voids": charity.VoidDelivery,
 }
 _ID = re.compile(r"[0-9a-f]{8}-[0-9a-f]{4}-[0-9a-f]{4}-[0-9a-f]{4}-[0-9a-f]{12}")
+_MEASURED = {"faults.md"}
+"""Pages that hold what was measured: written by the runs that measure, not by `make docs`."""
 _HOSTS = {"127.0.0.1", "host", "address", "login.example"}
 """Hosts that the documents may name: this machine, and words that stand for one."""
 
@@ -59,7 +61,7 @@ def test_the_reference_is_as_the_code_says(rendered: dict[str, bytes], name: str
 
 
 def test_nothing_else_lies_in_the_reference(rendered: dict[str, bytes]) -> None:
-    assert {file.name for file in FOLDER.iterdir()} == set(rendered)
+    assert {file.name for file in FOLDER.iterdir()} - _MEASURED == set(rendered)
 
 
 def test_the_readme_counts_the_kinds_of_facts() -> None:

@@ -1,9 +1,13 @@
-"""A small life of the network, and what was promised to it: a client that remembers every answer."""
+"""A small life of the network, as its callers see it: they give, register, help, gather and read, without end.
+
+Whoever hears nothing asks again with the same key, as people do; and, as people do, one in three gives up, and never
+knows what became of it.
+"""
 
 import asyncio
 import contextlib
-from collections.abc import AsyncGenerator
-from dataclasses import dataclass, field
+import time
+from collections.abc import AsyncGenerator, Awaitable, Callable
 from itertools import count
 from typing import Any
 from uuid import UUID
@@ -11,125 +15,184 @@ from uuid import UUID
 import httpx
 
 from shared.ids import new_id
+from tests.faults.history import Attempt, History, Operation, Outcome
 from tests.running import RunningSystem, until
 
 DAY = "2021-06-09"
-
-
-@dataclass
-class History:
-    """What was answered: `ok` was promised; `refused` must not exist; the rest was asked again until it was known."""
-
-    donations: dict[UUID, int] = field(default_factory=dict)
-    """Amounts in tiyn, by id."""
-    volunteers: set[UUID] = field(default_factory=set)
-    deliveries: set[UUID] = field(default_factory=set)
-    unknown: int = 0
-    """How often an answer did not come, so that the same request was sent again."""
+_TIMES = {"starts_at": f"{DAY}T10:00:00+06:00", "ends_at": f"{DAY}T12:00:00+06:00"}
+PAUSE_S = 0.05
+"""Between two requests of one caller; five callers then stay far below what one key may ask in a minute."""
+_GIVES_UP_EVERY = 3
+_NOT_HEARD_YET = {"centre-unknown", "family-unknown", "campaign-unknown"}
 
 
 class Life:
-    """Registers, gives and helps without end, asking again with the same ids when it hears nothing."""
+    """Callers, and the centre, campaign and family that are theirs alone."""
 
     def __init__(self, system: RunningSystem) -> None:
-        self._client = system.client(timeout_s=10)
+        # A caller waits longer than the gateway may take for an answer.
+        self._client = system.client(timeout_s=40)
         self.history = History()
         self._serial = count(1)
+        self._unheard = count(1)
         self.centre_id = self.campaign_id = self.family_id = UUID(int=0)
+        self.furniture: set[UUID] = set()
+        """Records that were made before the history began."""
 
     async def settle_in(self) -> None:
-        """The centre, campaign and family that everything else needs."""
+        """Make what everything else needs, and wait until every service has heard of it."""
         self.centre_id = await self._make(
             "/v1/centres",
             {"kind": "volunteer_centre", "name": {"kk": "Орталық"}, "region": "KZ-75", "opened_on": "2020-01-01"},
         )
         campaign = {"title": {"kk": "Керуен"}, "starts_on": "2021-01-01", "centre_ids": [str(self.centre_id)]}
         self.campaign_id = await self._make("/v1/campaigns", campaign)
-        await self._ask(f"/v1/campaigns/{self.campaign_id}/openings", {})
+        await self._for_sure(f"/v1/campaigns/{self.campaign_id}/openings", {})
         member = {"full_name": "Отағасы", "born_on": "1980-01-01", "relation": "head"}
         family = {"centre_id": str(self.centre_id), "categories": [], "members": [member], "registered_on": DAY}
         self.family_id = await self._make("/v1/families", family)
-        await self._ask(f"/v1/families/{self.family_id}/verifications", {})
+        await self._for_sure(f"/v1/families/{self.family_id}/verifications", {})
+        self.furniture.add(await self._make("/v1/events", self._event()))
 
     @contextlib.asynccontextmanager
     async def going_on(self) -> AsyncGenerator[History]:
         """Life while the block runs."""
-        tasks = [asyncio.create_task(work()) for work in (self._register, self._give, self._give, self._help)]
+        tasks = [
+            asyncio.create_task(_for_ever(work), name=work.__name__)
+            for work in (self._give, self._register, self._help, self._gather, self._read)
+        ]
         try:
             yield self.history
         finally:
             for task in tasks:
                 task.cancel()
-            await asyncio.gather(*tasks, return_exceptions=True)
+            ended = await asyncio.gather(*tasks, return_exceptions=True)
+        for outcome in ended:
+            if isinstance(outcome, Exception):
+                raise outcome
+
+    async def goes_on(self, *, more: int = 3, patience_s: float = 60) -> None:
+        """Until so many more requests of every kind were answered as they should be.
+
+        Raises:
+            TimeoutError: some kind was not, in time.
+        """
+        before = self.history.counts()
+        kinds = ("donation", "volunteer", "delivery", "event", "read")
+
+        async def all_more() -> bool:
+            now = self.history.counts()
+            return all(now.get(kind, 0) >= before.get(kind, 0) + more for kind in kinds)
+
+        await until(f"{more} more good answers of every kind", all_more, patience_s=patience_s)
+
+    async def ask(self, operation: Operation) -> Attempt:
+        """Ask once."""
+        began_s = time.monotonic()
+        try:
+            answer = await self._client.request(
+                "POST" if operation.form else "GET",
+                operation.path,
+                json=operation.form or None,
+                headers={"Idempotency-Key": operation.key} if operation.form else {},
+            )
+        except httpx.HTTPError:
+            attempt = Attempt(began_s, time.monotonic(), None)
+        else:
+            again = answer.headers.get("Retry-After")
+            attempt = Attempt(began_s, time.monotonic(), answer.status_code, answer.content, again)
+            if answer.status_code == httpx.codes.TOO_MANY_REQUESTS:
+                await asyncio.sleep(float(again or 1))
+                return await self.ask(operation)
+        operation.attempts.append(attempt)
+        return attempt
 
     async def close(self) -> None:
         await self._client.aclose()
 
-    async def _register(self) -> None:
-        while True:
-            n = next(self._serial)
-            volunteer_id = new_id()
-            form = {
-                "id": str(volunteer_id), "full_name": f"Ерікті {n}", "language": "kk", "born_on": "1990-05-17",
-                "centre_id": str(self.centre_id), "directions": ["ecology"], "applied_on": DAY,
-                "consent": {"version": "1", "given_on": DAY, "how": "paper"},
-            }  # fmt: skip
-            await self._kept("/v1/volunteers", form, volunteer_id)
-            self.history.volunteers.add(volunteer_id)
-            await self._ask(f"/v1/volunteers/{volunteer_id}/approvals", {"decided_on": DAY})
-            await asyncio.sleep(0.05)
+    # --- what callers do --------------------------------------------------------------------------------------------
 
     async def _give(self) -> None:
-        while True:
-            n = next(self._serial)
-            donation_id = new_id()
-            form = {
-                "id": str(donation_id), "campaign_id": str(self.campaign_id), "centre_id": str(self.centre_id),
-                "kind": "money", "method": "bank", "amount": {"amount": f"{n}.37"}, "donor": {"anonymous": True},
-                "occurred_on": DAY,
-            }  # fmt: skip
-            await self._kept("/v1/donations", form, donation_id)
-            self.history.donations[donation_id] = n * 100 + 37
-            await asyncio.sleep(0.05)
+        n = next(self._serial)
+        # Now and then for something that nobody has announced.
+        campaign_id = new_id() if n % 7 == 0 else self.campaign_id
+        await self._do(
+            "donation",
+            "/v1/donations",
+            {
+                "campaign_id": str(campaign_id), "centre_id": str(self.centre_id), "kind": "money", "method": "bank",
+                "amount": {"amount": f"{n}.37"}, "donor": {"anonymous": True}, "occurred_on": DAY,
+            },
+        )  # fmt: skip
+
+    async def _register(self) -> None:
+        form = {
+            "full_name": f"Ерікті {next(self._serial)}", "language": "kk", "born_on": "1990-05-17",
+            "centre_id": str(self.centre_id), "directions": ["ecology"], "applied_on": DAY,
+            "consent": {"version": "1", "given_on": DAY, "how": "paper"},
+        }  # fmt: skip
+        made = await self._do("volunteer", "/v1/volunteers", form)
+        if made.outcome is Outcome.OK:
+            await self._do(
+                "approval", f"/v1/volunteers/{made.identity}/approvals", {"decided_on": DAY}, to=made.identity
+            )
 
     async def _help(self) -> None:
-        while True:
-            delivery_id = new_id()
-            form = {
-                "id": str(delivery_id), "campaign_id": str(self.campaign_id), "family_id": str(self.family_id),
-                "centre_id": str(self.centre_id), "kind": "service", "occurred_on": DAY,
-            }  # fmt: skip
-            await self._kept("/v1/deliveries", form, delivery_id)
-            if next(self._serial) % 5 == 0:
-                await self._ask(f"/v1/deliveries/{delivery_id}/voids", {"reason": "қате"})
-            else:
-                self.history.deliveries.add(delivery_id)
-            await asyncio.sleep(0.05)
+        form = {
+            "campaign_id": str(self.campaign_id), "family_id": str(self.family_id), "centre_id": str(self.centre_id),
+            "kind": "service", "occurred_on": DAY,
+        }  # fmt: skip
+        made = await self._do("delivery", "/v1/deliveries", form)
+        if made.outcome is Outcome.OK and next(self._serial) % 5 == 0:
+            await self._do("void", f"/v1/deliveries/{made.identity}/voids", {"reason": "қате"}, to=made.identity)
+
+    async def _gather(self) -> None:
+        await self._do("event", "/v1/events", self._event())
+
+    async def _read(self) -> None:
+        """Read one of the last gifts that was promised: a 404 would be a loss."""
+        promised = self.history.of(Outcome.OK, "donation")[-20:]
+        if promised:
+            read = self.history.begin(Operation("read", f"/v1/donations/{promised[0].identity}", {}, key=""))
+            await self.ask(read)
+
+    def _event(self) -> dict[str, Any]:
+        return {"centre_id": str(self.centre_id), "format": "clean_up", "title": {"kk": "Сенбілік"}, **_TIMES}
+
+    async def _do(self, kind: str, path: str, form: dict[str, Any], *, to: UUID | None = None) -> Operation:
+        """Make a record, or do something `to` one: ask until it is known what became of it; some give up before."""
+        key = new_id()
+        form = {"id": str(key), **form} if to is None else form
+        operation = self.history.begin(Operation(kind, path, form, str(key), to or key))
+        while (await self.ask(operation)).outcome is Outcome.UNKNOWN:
+            if next(self._unheard) % _GIVES_UP_EVERY == 0:
+                break
+            await asyncio.sleep(PAUSE_S * 2)
+        return operation
 
     async def _make(self, path: str, form: dict[str, Any]) -> UUID:
         identity = new_id()
-        await self._kept(path, {"id": str(identity), **form}, identity)
+        await self._for_sure(path, {"id": str(identity), **form})
         return identity
 
-    async def _kept(self, path: str, form: dict[str, Any], identity: UUID) -> None:
-        await self._ask(path, form, key=str(identity))
-
-    async def _ask(self, path: str, form: dict[str, Any], *, key: str | None = None) -> None:
-        """Ask with one key until it is known: done, or refused for a reason that asking again cannot mend."""
-        key = key or str(new_id())
+    async def _for_sure(self, path: str, form: dict[str, Any]) -> None:
+        """Ask until it is done, however long the services take to hear of each other."""
+        key = str(new_id())
 
         async def once() -> bool:
             try:
                 answer = await self._client.post(path, json=form, headers={"Idempotency-Key": key})
             except httpx.HTTPError:
-                self.history.unknown += 1
                 return False
-            retryable = {"centre-unknown", "family-unknown", "campaign-unknown"}
-            if answer.status_code >= httpx.codes.INTERNAL_SERVER_ERROR or answer.json().get("code") in retryable:
-                self.history.unknown += 1
+            if answer.status_code >= httpx.codes.INTERNAL_SERVER_ERROR or answer.json().get("code") in _NOT_HEARD_YET:
                 return False
-            if answer.is_success:
-                return True
-            raise AssertionError(f"{path} answered {answer.status_code}: {answer.text}")
+            assert answer.is_success, f"{path} answered {answer.status_code}: {answer.text}"
+            return True
 
         await until(f"an answer of {path}", once)
+
+
+async def _for_ever(work: Callable[[], Awaitable[None]]) -> None:
+    while True:
+        await work()
+        await asyncio.sleep(PAUSE_S)
