@@ -1,7 +1,9 @@
 """Makes up the passwords and keys that a system in containers is started with, and writes nothing but its output.
 
-`python -m deploy.credentials compose` prints an `.env` for Docker Compose; `python -m deploy.credentials kubernetes`
-prints Secrets for `kubectl create -f -`. Each run makes others: keep what the first one made.
+`python -m deploy.credentials compose` prints an `.env` for Docker Compose.
+
+`python -m deploy.credentials kubernetes development|production` prints the Secrets of that overlay for
+`kubectl create -f -`. Each run makes others: keep what the first one made.
 """
 
 import json
@@ -17,7 +19,7 @@ from deploy.local.installation import SERVICES, owner_of
 from shared.access import keys
 from shared.messaging.permissions import users
 
-_USAGE = "usage: python -m deploy.credentials compose|kubernetes"
+_USAGE = "usage: python -m deploy.credentials compose | kubernetes [development|production]"
 _SIGNING = keys.INTERNAL_PRIVATE
 
 
@@ -33,19 +35,30 @@ def compose() -> str:
     return "".join(f"ASAR_{name}_PASSWORD={password()}\n" for name in names)
 
 
-def kubernetes(*, postgres: str = "postgres", nats: str = "nats") -> str:
-    """A list of the Secrets that the manifests in `deploy/k8s` refer to, for servers at the given hosts."""
+def kubernetes(overlay: str = "development") -> str:
+    """A list of the Secrets that an overlay of `deploy/k8s` refers to: `development` or `production`."""
     passwords = {role: password() for service in SERVICES for role in (service, owner_of(service))}
     of_nats = {user.name: password() for user in users()}
-    made = {"postgres": {"password": password(), **passwords}, "nats": of_nats, **_keys()}
+    made = {"nats": of_nats, **_keys()}
+    host = "postgres"
+    if overlay == "production":
+        # The operator's address of whichever instance is primary.
+        host = "postgres-rw"
+        made |= {_of_role(role): {"username": role, "password": word} for role, word in passwords.items()}
+    else:
+        made["postgres"] = {"password": password(), **passwords}
     for service in SERVICES:
         made[f"{service}-database"] = {
-            name: f"postgresql://{role}:{passwords[role]}@{postgres}:5432/{service}"
+            name: f"postgresql://{role}:{passwords[role]}@{host}:5432/{service}"
             for name, role in (("url", service), ("owner_url", owner_of(service)))
         }
-        made[f"{service}-nats"] = {"url": f"nats://{service}:{of_nats[service]}@{nats}:4222"}
+        made[f"{service}-nats"] = {"url": f"nats://{service}:{of_nats[service]}@nats:4222"}
     items = [_secret(name, content) for name, content in made.items()]
     return json.dumps({"apiVersion": "v1", "kind": "List", "items": items}, indent=1) + "\n"
+
+
+def _of_role(role: str) -> str:
+    return f"postgres-{role.replace('_', '-')}"
 
 
 def _keys() -> dict[str, dict[str, str]]:
@@ -58,11 +71,15 @@ def _keys() -> dict[str, dict[str, str]]:
 
 
 def _secret(name: str, content: Mapping[str, str]) -> dict[str, object]:
+    labels, kind = {"app.kubernetes.io/part-of": "asar"}, "Opaque"
+    if "username" in content:
+        # CloudNativePG sets the password anew when such a Secret changes.
+        labels, kind = {**labels, "cnpg.io/reload": "true"}, "kubernetes.io/basic-auth"
     return {
         "apiVersion": "v1",
         "kind": "Secret",
-        "metadata": {"name": name, "namespace": "asar", "labels": {"app.kubernetes.io/part-of": "asar"}},
-        "type": "Opaque",
+        "metadata": {"name": name, "namespace": "asar", "labels": labels},
+        "type": kind,
         "data": {key: b64encode(text.encode()).decode() for key, text in content.items()},
     }
 
@@ -71,8 +88,8 @@ def main() -> None:
     match sys.argv[1:]:
         case ["compose"]:
             sys.stdout.write(compose())
-        case ["kubernetes"]:
-            sys.stdout.write(kubernetes())
+        case ["kubernetes", *overlay] if overlay in ([], ["development"], ["production"]):
+            sys.stdout.write(kubernetes(*overlay))
         case _:
             sys.exit(_USAGE)
 

@@ -51,6 +51,15 @@ def render(place: Place, *, known: list[User] | None = None) -> str:
             "  sync_interval: always",
             "}",
             "",
+            accounts(place.password, place.subscribers, known=known),
+        ]
+    )
+
+
+def accounts(password: Callable[[str], str], subscribers: str, *, known: list[User] | None = None) -> str:
+    """The part that says who may do what; the arguments are as in `Place` and `render`."""
+    return "\n".join(
+        [
             "system_account: SYS",
             "accounts {",
             "  SYS {}",
@@ -59,10 +68,10 @@ def render(place: Place, *, known: list[User] | None = None) -> str:
             "    # What the streams have stored, said once more for those outside. No service may publish there.",
             f'    exports: [{{stream: "{OUTSIDE}.>"}}]',
             "    users: [",
-            *(line for user in known or users() for line in _user(user, place.password(user.name))),
+            *(line for user in known or users() for line in _user(user, password(user.name))),
             "    ]",
             "  }",
-            f"  include {json.dumps(place.subscribers)}",
+            f"  include {json.dumps(subscribers)}",
             "}",
             "",
         ]
@@ -100,7 +109,7 @@ def for_containers() -> str:
         store_dir="/var/lib/asar/streams",
         max_file_store="$NATS_FILE_STORE_MAX",
         subscribers=f"subscribers/{SUBSCRIBERS_FILE}",
-        password=lambda user: f"${variable(user)}",
+        password=_from_environment,
     )
     return (
         "# NATS with JetStream in containers. Passwords and limits come from the environment; a password must begin\n"
@@ -108,3 +117,16 @@ def for_containers() -> str:
         "# Written by `python -m deploy.bus configuration`: change deploy/bus and shared/messaging, not this.\n"
         f"{render(place)}"
     )
+
+
+def for_the_chart() -> str:
+    """The file that lies in `deploy/k8s/components/nats-cluster`: NATS's own chart writes the rest and includes it."""
+    return (
+        "# Who may do what in a cluster of NATS. Passwords come from the environment, and begin with a letter.\n"
+        "# Written by `python -m deploy.bus accounts`: change deploy/bus and shared/messaging, not this.\n"
+        f"{accounts(_from_environment, SUBSCRIBERS_FILE)}"
+    )
+
+
+def _from_environment(user: str) -> str:
+    return f"${variable(user)}"

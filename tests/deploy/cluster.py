@@ -6,13 +6,16 @@ from functools import cache
 from pathlib import Path
 from typing import Any
 
+import yaml
+
 from deploy.local.installation import CODE
-from tests.deploy import kustomization
+from tests.deploy import chart, kustomization
 
 Object = dict[str, Any]
 
 K8S = CODE / "deploy" / "k8s"
-BASE, DEVELOPMENT = K8S / "base", K8S / "overlays" / "development"
+BASE = K8S / "base"
+DEVELOPMENT, PRODUCTION = (K8S / "overlays" / name for name in ("development", "production"))
 
 
 @dataclass(frozen=True)
@@ -26,24 +29,52 @@ class Pod:
     workload: Object
 
     @property
+    def containers(self) -> list[Object]:
+        return self.spec["containers"]
+
+    @property
     def container(self) -> Object:
-        [only] = self.spec["containers"]
-        return only
+        """The first one, which is the only one of our services."""
+        return self.containers[0]
 
     @property
     def name(self) -> str:
         return self.owner.split("/")[1]
 
+    @property
+    def service(self) -> str:
+        """The service of ours that it is of."""
+        return self.name.rsplit("-", 1)[0]
+
+    @property
+    def part(self) -> str:
+        """`api`, `worker` or `migrate`; nothing for the servers."""
+        return self.labels.get("app.kubernetes.io/component", "")
+
+    def variable(self, name: str) -> Object:
+        """What is said of a variable of the first container."""
+        return next((entry for entry in self.container.get("env", []) if entry["name"] == name), {})
+
 
 class Cluster:
-    """What a kustomization would put into a cluster."""
+    """What a kustomization would put into a cluster, and what NATS's chart and the operator would add to it."""
 
     def __init__(self, objects: list[Object]) -> None:
         self.objects = objects
-        self.pods = [Pod(f"{o['kind']}/{o['metadata']['name']}", *_template(o), o) for o in objects if _has_pods(o)]
+        self.pods = [_pod(body) for body in objects if "template" in body.get("spec", {})]
+        self.pods += [_pod(chart.stateful_set(values)) for values in self.all("Values")]
+        self.operated = [_operated(body) for body in self.all("Cluster")]
+        """Pods that an operator makes: only their labels are known."""
 
     def all(self, kind: str) -> list[Object]:
         return [o for o in self.objects if o["kind"] == kind]
+
+    def one(self, kind: str, name: str) -> Object | None:
+        return next((o for o in self.all(kind) if o["metadata"]["name"] == name), None)
+
+    def ours(self, *parts: str) -> list[Pod]:
+        """The pods of our services, of all parts that run on unless some are named."""
+        return [pod for pod in self.pods if pod.part in (parts or ("api", "worker"))]
 
     def pod(self, name: str) -> Pod:
         [found] = [pod for pod in self.pods if pod.name == name]
@@ -63,40 +94,39 @@ class Cluster:
             variables[entry["name"]] = secrets[reference["name"], reference["key"]] if reference else entry["value"]
         return variables
 
-    def may_talk(self, source: Pod, target: Pod, port: int) -> bool:
-        """Whether the network policies let one pod of the namespace open a connection to another."""
-        return self._passes("egress", "to", source, target, port) and self._passes(
-            "ingress", "from", target, source, port
-        )
+    def lets_out(self, source: Pod, target: Pod, port: int) -> bool:
+        """Whether the network policies of a pod let it open a connection to another one of the namespace."""
+        return self._passes("egress", "to", source, target, port)
+
+    def lets_in(self, target: Pod, source: Pod, port: int) -> bool:
+        """Whether the network policies of a pod let another one of the namespace open a connection to it."""
+        return self._passes("ingress", "from", target, source, port)
 
     def admits(self, target: Pod, namespace: dict[str, str], port: int) -> bool:
         """Whether a pod of another namespace, whose labels are given, may open a connection."""
         return any(
-            port in {entry["port"] for entry in rule["ports"]}
+            port in _ports(rule)
             and any(
-                "podSelector" not in peer and matches(peer.get("namespaceSelector"), namespace) for peer in rule["from"]
+                "podSelector" not in peer and matches(peer.get("namespaceSelector"), namespace)
+                for peer in rule.get("from", [{"namespaceSelector": {}}])
             )
             for rule in self._rules("ingress", target)
         )
 
+    def policies_of(self, pod: Pod) -> list[Object]:
+        """The network policies that select a pod."""
+        return [p for p in self.all("NetworkPolicy") if matches(p["spec"]["podSelector"], pod.labels)]
+
     def _passes(self, way: str, peers: str, own: Pod, other: Pod, port: int) -> bool:
-        return any(
-            port in {entry["port"] for entry in rule["ports"]}
-            and any(
-                "podSelector" in peer
-                and matches(peer["podSelector"], other.labels)
-                and not peer.get("namespaceSelector")
-                for peer in rule[peers]
-            )
+        limited = any(way.title() in policy["spec"]["policyTypes"] for policy in self.policies_of(own))
+        return not limited or any(
+            port in _ports(rule) and any(_is_of(peer, other) for peer in rule.get(peers, [{"podSelector": {}}]))
             for rule in self._rules(way, own)
         )
 
     def _rules(self, way: str, pod: Pod) -> Iterator[Object]:
-        policies = [p["spec"] for p in self.all("NetworkPolicy") if matches(p["spec"]["podSelector"], pod.labels)]
-        if not any(way.title() in policy["policyTypes"] for policy in policies):
-            raise AssertionError(f"{pod.owner} is open to everything: no policy limits its {way}")
-        for policy in policies:
-            yield from policy.get(way, [])
+        for policy in self.policies_of(pod):
+            yield from policy["spec"].get(way, [])
 
 
 def matches(selector: Object | None, labels: dict[str, str]) -> bool:
@@ -114,14 +144,38 @@ def matches(selector: Object | None, labels: dict[str, str]) -> bool:
 
 
 @cache
+def objects_of(folder: Path) -> list[Object]:
+    """What is applied by a kustomization; in production also the values for NATS's chart, as one object more."""
+    objects = kustomization.render(folder)
+    if folder == PRODUCTION:
+        values = yaml.safe_load(chart.VALUES.read_text(encoding="utf-8"))
+        objects.append({"apiVersion": "helm", "kind": "Values", "metadata": {"name": "nats"}, **values})
+    return objects
+
+
+@cache
 def rendered(folder: Path) -> Cluster:
-    return Cluster(kustomization.render(folder))
+    return Cluster(objects_of(folder))
 
 
-def _has_pods(body: Object) -> bool:
-    return "template" in body.get("spec", {})
+def _ports(rule: Object) -> set[int]:
+    """Those that a rule names; one that names none is for all of those that are used here."""
+    return {entry["port"] for entry in rule.get("ports", [])} or {4222, 5432, 6222, 7777, 8000, 8222, 9187}
 
 
-def _template(body: Object) -> tuple[dict[str, str], Object]:
+def _is_of(peer: Object, pod: Pod) -> bool:
+    # A selector of namespaces alone chooses all pods in them, ours too if it is empty.
+    if "podSelector" not in peer:
+        return peer.get("namespaceSelector") == {}
+    return matches(peer["podSelector"], pod.labels) and not peer.get("namespaceSelector")
+
+
+def _pod(body: Object) -> Pod:
     template = body["spec"]["template"]
-    return template["metadata"]["labels"], template["spec"]
+    return Pod(f"{body['kind']}/{body['metadata']['name']}", template["metadata"]["labels"], template["spec"], body)
+
+
+def _operated(body: Object) -> Pod:
+    """An instance that CloudNativePG makes of a Cluster."""
+    name, more = body["metadata"]["name"], body["spec"].get("inheritedMetadata", {}).get("labels", {})
+    return Pod(f"Cluster/{name}", {"cnpg.io/cluster": name, **more}, {"containers": []}, body)

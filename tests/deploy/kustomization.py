@@ -15,7 +15,7 @@ import yaml
 
 _KNOWN = {"apiVersion", "kind", "namespace", "namePrefix", "resources", "components", "configMapGenerator"}
 _KNOWN |= {"images", "labels", "patches"}
-_CLUSTER_WIDE = {"Namespace"}
+_CLUSTER_WIDE = {"Namespace", "PriorityClass"}
 _HASH_LETTERS = str.maketrans("013ae", "ghkmt")
 """Kustomize spells hashes without what could be read as a word."""
 
@@ -111,7 +111,7 @@ def _prefix(prefix: str, resources: list[_Resource]) -> None:
 
 
 def _generate(folder: Path, generator: Object, resources: list[_Resource]) -> None:
-    if unknown := generator.keys() - {"name", "literals", "files", "behavior"}:
+    if unknown := generator.keys() - {"name", "literals", "files", "behavior", "options"}:
         raise NotSupported(f"{folder}: {unknown}")
     content = dict(literal.split("=", 1) for literal in generator.get("literals", []))
     content |= {file: (folder / file).read_text(encoding="utf-8") for file in generator.get("files", [])}
@@ -121,7 +121,8 @@ def _generate(folder: Path, generator: Object, resources: list[_Resource]) -> No
             there.body["data"] |= content
         case "create":
             head = {"apiVersion": "v1", "kind": "ConfigMap", "metadata": {"name": generator["name"]}}
-            resources.append(_Resource({**head, "data": content}, generated=True))
+            plain = generator.get("options", {}) == {"disableNameSuffixHash": True}
+            resources.append(_Resource({**head, "data": content}, generated=not plain))
         case other:
             raise NotSupported(f"{folder}: {other}")
 
@@ -133,11 +134,15 @@ def _patch(patch: Object, resources: list[_Resource]) -> None:
     for resource in resources:
         if re.fullmatch(target["kind"], resource.kind) and resource.is_called(target.get("name", ".*")):
             for step in yaml.safe_load(patch["patch"]):
-                _apply(step, resource.body)
+                apply(step, resource.body)
 
 
-def _apply(step: Object, body: Object) -> None:
-    """One operation of RFC 6902."""
+def apply(step: Object, body: Object) -> None:
+    """One operation of RFC 6902.
+
+    Raises:
+        NotSupported: it is another operation than those that are used, or its place is missing.
+    """
     *way, last = [part.replace("~1", "/").replace("~0", "~") for part in step["path"].split("/")[1:]]
     place: Any = body
     for part in way:
@@ -151,6 +156,10 @@ def _apply(step: Object, body: Object) -> None:
             place[last] = step["value"]
         case "replace", dict() if last in place:
             place[last] = step["value"]
+        case "remove", dict() if last in place:
+            del place[last]
+        case "remove", list():
+            del place[int(last)]
         case _:
             raise NotSupported(str(step))
 
@@ -175,12 +184,14 @@ def _label(rule: Object, resources: list[_Resource]) -> None:
 
 
 def _tag(image: Object, resources: list[_Resource]) -> None:
-    if unknown := image.keys() - {"name", "newTag"}:
+    if unknown := image.keys() - {"name", "newName", "newTag", "digest"}:
         raise NotSupported(str(unknown))
+    name = image.get("newName", image["name"])
+    now = f"{name}@{image['digest']}" if "digest" in image else f"{name}:{image['newTag']}"
     for resource in resources:
         for place in _walk(resource.body):
-            if isinstance(place.get("image"), str) and place["image"].split(":")[0] == image["name"]:
-                place["image"] = f"{image['name']}:{image['newTag']}"
+            if isinstance(place.get("image"), str) and re.split("[:@]", place["image"])[0] == image["name"]:
+                place["image"] = now
 
 
 def _point_anew(resources: list[_Resource], kind: str, before: str, after: str) -> None:

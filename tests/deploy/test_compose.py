@@ -10,8 +10,8 @@ from deploy import credentials
 from deploy.local.installation import CODE, SERVICES, owner_of
 from shared.server import GRACE_S
 from tests.deploy import composition
+from tests.deploy.policies.pods import CLEANING_UP_S
 from tests.deploy.programs import beside_python, run
-from tests.deploy.test_manifests import CLEANING_UP_S
 
 ONCE = {"keys", *(f"migrate-{service}" for service in SERVICES)}
 SERVERS = {"postgres", "nats"}

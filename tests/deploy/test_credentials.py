@@ -16,9 +16,9 @@ from shared.sealed import Seal
 from tests.deploy.programs import run
 
 
-def secrets() -> dict[str, dict[str, bytes]]:
+def secrets(overlay: str = "development") -> dict[str, dict[str, bytes]]:
     """The made Secrets, decoded, by name."""
-    made = json.loads(credentials.kubernetes())
+    made = json.loads(credentials.kubernetes(overlay))
     return {s["metadata"]["name"]: {k: b64decode(v) for k, v in s["data"].items()} for s in made["items"]}
 
 
@@ -45,6 +45,18 @@ def test_an_address_has_the_password_of_its_server() -> None:
         assert made[f"{service}-nats"] == {"url": f"nats://{service}:{word}@nats:4222".encode()}
 
 
+def test_the_operator_is_told_the_passwords_of_the_addresses() -> None:
+    made = secrets("production")
+
+    assert "postgres" not in made
+    for service in SERVICES:
+        for name, role in (("url", service), ("owner_url", owner_of(service))):
+            told = made[f"postgres-{role.replace('_', '-')}"]
+            address = f"postgresql://{role}:{told['password'].decode()}@postgres-rw:5432/{service}"
+            assert told["username"].decode() == role
+            assert made[f"{service}-database"][name].decode() == address
+
+
 def test_the_keys_work_when_they_are_mounted_together(tmp_path: Path) -> None:
     made = secrets()
     for name, content in (made["keys"] | made["signing-key"]).items():
@@ -68,7 +80,7 @@ def test_a_service_can_do_without_the_signing_key(tmp_path: Path) -> None:
         Signer(tmp_path)
 
 
-@pytest.mark.parametrize("words", [[], ["helm"], ["compose", "again"]])
+@pytest.mark.parametrize("words", [[], ["helm"], ["compose", "again"], ["kubernetes", "staging"]])
 def test_other_words_are_answered_with_the_usage(words: list[str]) -> None:
     done = run(sys.executable, "-m", "deploy.credentials", *words)
 

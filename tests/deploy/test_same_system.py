@@ -1,28 +1,22 @@
 """Compose and Kubernetes describe one system: the same services, settings, servers, and nothing that is not read."""
 
+import re
 from collections.abc import Iterator
 from pathlib import Path
 
 import pytest
+import yaml
 
+from deploy.bus import configuration
 from deploy.local.installation import CODE, SERVICES
-from services.gateway.settings import GatewaySettings
-from shared.settings import Settings
-from tests.deploy import composition
-from tests.deploy.cluster import BASE, DEVELOPMENT, K8S, rendered
+from shared.messaging.permissions import users
+from tests.deploy import chart, composition
+from tests.deploy.cluster import BASE, DEVELOPMENT, K8S, PRODUCTION, rendered
+from tests.deploy.policies.secrets import names, settings_class
 from tests.deploy.test_compose import given
 from tests.deploy.test_manifests import made_secrets
 
 PREFIX = "ASAR_"
-
-
-def settings_class(service: str) -> type[Settings]:
-    return GatewaySettings if service == "gateway" else Settings
-
-
-def names(service: str) -> set[str]:
-    """The variables that a service reads."""
-    return {PREFIX + field.upper() for field in settings_class(service).model_fields}
 
 
 def described(service: str) -> Iterator[tuple[str, dict[str, str]]]:
@@ -30,7 +24,7 @@ def described(service: str) -> Iterator[tuple[str, dict[str, str]]]:
     for container in (service, f"migrate-{service}"):
         yield f"compose {container}", composition.environment(container, given())
     secrets = made_secrets()
-    for folder in (BASE, DEVELOPMENT):
+    for folder in (BASE, DEVELOPMENT, PRODUCTION):
         for part in ("api", "worker", "migrate"):
             cluster = rendered(folder)
             yield f"{folder.name} {service}-{part}", cluster.environment(cluster.pod(f"{service}-{part}"), secrets)
@@ -57,7 +51,7 @@ def test_the_settings_can_be_read(service: str, monkeypatch: pytest.MonkeyPatch)
         assert (settings.host, settings.port) == ("0.0.0.0", 8000), where  # noqa: S104
         assert settings.keys_dir == Path("/var/lib/asar/keys"), where
         assert settings.environment == ("development" if where.startswith("development") else "production"), where
-        assert settings.stream_replicas == (3 if where.startswith("base") else 1), where
+        assert settings.stream_replicas == (3 if where.startswith(("base", "production")) else 1), where
 
 
 def test_the_gateway_finds_each_service() -> None:
@@ -65,7 +59,7 @@ def test_the_gateway_finds_each_service() -> None:
         for service in ("volunteers", "events", "charity"):
             host = service if where.startswith("compose") else f"{service}-api"
             assert variables[f"ASAR_{service.upper()}_URL"] == f"http://{host}:8000", where
-    for folder in (BASE, DEVELOPMENT):
+    for folder in (BASE, DEVELOPMENT, PRODUCTION):
         served = {one["metadata"]["name"]: one["spec"]["ports"][0]["port"] for one in rendered(folder).all("Service")}
         assert {name: port for name, port in served.items() if name.endswith("-api")} == {
             f"{service}-api": 8000 for service in SERVICES
@@ -84,13 +78,43 @@ def test_keys_are_looked_for_where_they_are() -> None:
 
 
 @pytest.mark.parametrize(
-    ("server", "file"), [("nats", "nats.conf"), ("nats", "subscribers.conf"), ("postgres", "databases.sql")]
+    ("component", "file"),
+    [
+        ("nats", "nats.conf"),
+        ("nats", "subscribers.conf"),
+        ("nats-cluster", "subscribers.conf"),
+        ("postgres", "databases.sql"),
+    ],
 )
-def test_the_servers_are_prepared_alike(server: str, file: str) -> None:
+def test_the_servers_are_prepared_alike(component: str, file: str) -> None:
     [compose] = (CODE / "deploy" / "compose").rglob(file)
-    cluster = K8S / "components" / server / file
+    cluster = K8S / "components" / component / file
 
     assert compose.read_text(encoding="utf-8") == cluster.read_text(encoding="utf-8")
+
+
+def test_every_cluster_makes_the_same_databases() -> None:
+    """What the operator is told differs from `databases.sql` in nothing but passwords, which it reads from Secrets."""
+    text = (CODE / "deploy" / "compose" / "databases.sql").read_text(encoding="utf-8")
+    lines = (line for line in text.splitlines() if not line.startswith(("--", "\\")))
+    statements = [" ".join(one.split()) for one in "\n".join(lines).split(";")]
+    wanted = [re.sub(r" PASSWORD :'\w+'", "", statement) for statement in statements if statement]
+    [operated] = rendered(PRODUCTION).all("Cluster")
+    initdb = operated["spec"]["bootstrap"]["initdb"]
+
+    assert [" ".join(one.split()) for one in initdb["postInitSQL"]] == wanted
+    assert {role["name"] for role in operated["spec"]["managed"]["roles"]} == {
+        statement.split()[2] for statement in wanted if statement.startswith("CREATE ROLE")
+    }
+
+
+def test_every_cluster_of_nats_has_the_same_users() -> None:
+    values = yaml.safe_load(chart.VALUES.read_text(encoding="utf-8"))
+    variables = {name for name in values["container"]["env"] if name.endswith("_PASSWORD")}
+
+    assert variables == {configuration.variable(user.name) for user in users()}
+    file = chart.VALUES.with_name("accounts.conf")
+    assert file.read_text(encoding="utf-8") == configuration.for_the_chart()
 
 
 def test_the_servers_are_started_alike() -> None:
