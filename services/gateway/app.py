@@ -16,6 +16,7 @@ from services.gateway import queries
 from services.gateway.authentication import Authentication
 from services.gateway.commands import accounts, throttle
 from services.gateway.consumers import consumer
+from services.gateway.current import Current
 from services.gateway.domain.access import ADMINISTRATOR_LINK_LIFE
 from services.gateway.door import Door
 from services.gateway.generations import Generations, opened
@@ -146,6 +147,7 @@ class Gateway:
         return Door(
             self.own_application(),
             self.process.live,
+            Current(self.process.states),
             self.process.proxy,
             self.limits,
             self.process.authentication,

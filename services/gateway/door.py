@@ -5,6 +5,7 @@ from dataclasses import dataclass
 
 from starlette.types import ASGIApp, Message, Receive, Scope, Send
 
+from services.gateway import current
 from services.gateway.addresses import is_from_here
 from services.gateway.authentication import ANYBODY, Authentication, CrossSite
 from services.gateway.credentials import COOKIE, NO_COOKIE
@@ -43,6 +44,7 @@ class Door:
         self,
         app: ASGIApp,
         live: Live,
+        current_states: current.Current,
         proxy: Proxy,
         limits: Limits,
         authentication: Authentication,
@@ -61,6 +63,7 @@ class Door:
         self.end_streams = end_streams
         self._app = app
         self._live = live
+        self._current = current_states
         self._proxy = proxy
         self._limits = limits
         self._forwarding = Observed(BodyLimit(self._forward, bytes_max=BODY_BYTES_MAX, larger=LARGER_BODIES))
@@ -105,6 +108,10 @@ class Door:
             visit.end()
 
     async def _answer(self, visit: Visit, scope: Scope, receive: Receive, send: Send) -> None:
+        if scope["path"] == current.PATH and scope["method"] == "GET":
+            principal: Principal = scope["state"]["principal"]
+            if await self._current.answer(principal, scope, send, visit.headers):
+                return
         match scope["path"].split("/"):
             case ["", "v1", "live"] if scope["method"] == "GET":
                 try:

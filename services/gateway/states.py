@@ -4,6 +4,7 @@ import asyncio
 from collections import OrderedDict
 from dataclasses import dataclass
 from datetime import date
+from functools import cached_property
 from typing import NamedTuple
 from weakref import WeakValueDictionary
 
@@ -64,6 +65,15 @@ class State:
     content: bytes
     """The body without revision and age: what decides whether anything that is shown has changed."""
 
+    @cached_property
+    def headers(self) -> list[tuple[bytes, bytes]]:
+        """What is said of the body to those who ask for it."""
+        return [
+            (b"content-length", b"%d" % len(self.body)),
+            (b"content-type", b"application/json"),
+            (b"etag", f'"{self.mark}"'.encode()),
+        ]
+
 
 class States:
     """Makes and keeps states."""
@@ -73,12 +83,34 @@ class States:
         self._kept: OrderedDict[Topic, State] = OrderedDict()
         self._turns: WeakValueDictionary[Topic, asyncio.Lock] = WeakValueDictionary()
         self._few = asyncio.Semaphore(MADE_AT_ONCE)
+        self._asking = asyncio.Lock()
+        self._next_mark: asyncio.Task[Mark] | None = None
 
     async def mark(self) -> Mark:
         """Where the read model is now."""
+        # One question at a time, put after the last of those who share its answer had come: a crowd costs the
+        # database next to nothing, and nobody is told of less than what was folded in before they asked.
+        if self._next_mark is None:
+            self._next_mark = asyncio.create_task(self._read_mark())
+        return await asyncio.shield(self._next_mark)
+
+    async def _read_mark(self) -> Mark:
+        async with self._asking:
+            self._next_mark = None
+            return await self._mark()
+
+    async def _mark(self) -> Mark:
         generation = self._generations.number
         revision, _ = await queries.revision(self._generations.active.pool)
         return Mark(generation, revision, clock.civil_day(clock.now()))
+
+    def made(self, topic: Topic, mark: Mark) -> State | None:
+        """The topic's state as of a mark that was just read, if it is there already."""
+        state = self._kept.get(topic)
+        if state is None or not _serves(state.mark, mark):
+            return None
+        self._kept.move_to_end(topic)
+        return state
 
     async def get(self, topic: Topic, *, at: Mark | None = None) -> State:
         """The topic's state as of now, or as of a mark that was just read.

@@ -8,6 +8,7 @@ import pytest
 from services.gateway import queries, states
 from services.gateway.schemas import DashboardState
 from services.gateway.states import Mark, Topic
+from shared.metrics import REQUESTS
 from tests.gateway import facts
 from tests.gateway.facts import ALMATY
 from tests.gateway.reading import ReadModelUnderTest
@@ -79,6 +80,49 @@ async def test_a_304_costs_none(gateway: RunningGateway, computed: list[str]) ->
     await asyncio.gather(*(gateway.get("/v1/dashboard", if_none_match=etag) for _ in range(20)))
 
     assert computed == ["kz"]
+
+
+async def test_a_crowd_asks_how_far_the_figures_are_once_and_nobody_is_told_of_the_past(
+    gateway: RunningGateway, model: ReadModelUnderTest, monkeypatch: pytest.MonkeyPatch
+) -> None:
+    asked, release = 0, asyncio.Event()
+    look = queries.revision
+
+    async def slow(*args: Any) -> Any:
+        nonlocal asked
+        asked += 1
+        seen = await look(*args)
+        await release.wait()
+        return seen
+
+    release.set()
+    await gateway.get("/v1/dashboard")
+    monkeypatch.setattr(queries, "revision", slow)
+    asked = 0
+    release.clear()
+    early = asyncio.create_task(gateway.get("/v1/dashboard"))
+    await until(lambda: asked == 1)
+    await model.tell(facts.donation())
+    late = [asyncio.create_task(gateway.get("/v1/dashboard")) for _ in range(20)]
+    at_once = gateway.gateway.limits._shares  # noqa: SLF001
+    await until(lambda: sum(share.at_once for share in at_once.values()) == 21)
+    release.set()
+
+    assert (await early)[2]["revision"] == 0
+    assert {(await answer)[2]["revision"] for answer in late} == {1}
+    # For the early one, for all the late ones, and again while one of those had the new state made.
+    assert asked < 2 + len(late) / 2
+
+
+async def test_every_answer_is_counted_however_it_came_about(gateway: RunningGateway) -> None:
+    def counted(status: int) -> float:
+        return REQUESTS.labels("GET", "/v1/dashboard", str(status))._value.get()  # noqa: SLF001
+
+    before = counted(200), counted(304)
+    etags = {(await gateway.get("/v1/dashboard"))[1]["etag"] for _ in range(3)}
+    await gateway.get("/v1/dashboard", if_none_match=etags.pop())
+
+    assert (counted(200) - before[0], counted(304) - before[1]) == (3, 1)
 
 
 async def test_different_scopes_do_not_wait_for_each_other_but_few_are_computed_at_once(
