@@ -42,6 +42,8 @@ UNION ALL
 SELECT format('ALTER ROUTINE %s OWNER TO %I', oid::regprocedure, $1::text)
 FROM pg_proc WHERE pronamespace = 'public'::regnamespace
 """
+_LOG_RESERVE_BYTES = 64 * 2**20
+_NEXT_SEGMENT = "SELECT pg_switch_wal() FROM pg_logical_emit_message(true, 'asar', 'reserve', true)"
 # For tests only: a power cut would lose everything.
 _FORGETFUL = {"fsync": "off", "synchronous_commit": "off", "full_page_writes": "off", "max_wal_size": "512MB"}
 
@@ -196,6 +198,21 @@ class EmbeddedPostgres:
         try:
             for statement in await connection.fetch(_HAND_OVER, to):
                 await connection.execute(statement[0])
+        finally:
+            await connection.close()
+
+    async def reserve_log(self) -> None:
+        """See to it that the write-ahead log has room ahead, made once and kept by PostgreSQL from then on.
+
+        On a full disk a change is then refused because its table cannot grow, and reading goes on. A log that finds no
+        room stops the server, for readers as well, until there is some.
+        """
+        connection = await self.connect()
+        try:
+            while await connection.fetchval("SELECT sum(size) FROM pg_ls_waldir()") < _LOG_RESERVE_BYTES:
+                await connection.execute(_NEXT_SEGMENT)
+            # What is left behind becomes the room ahead, up to `min_wal_size`, which is 80 MB.
+            await connection.execute("CHECKPOINT")
         finally:
             await connection.close()
 

@@ -84,6 +84,7 @@ def _service(installation: Installation, name: str) -> Part:
 
 async def _databases(installation: Installation) -> None:
     server = installation.postgres
+    await server.reserve_log()
     for name in SERVICES:
         owner = owner_of(name)
         for role in (owner, name):

@@ -116,6 +116,20 @@ async def test_postgres_starts_again_although_a_child_of_the_killed_one_lives_on
     assert not psutil.pid_exists(busy)
 
 
+async def test_the_log_of_postgres_has_room_ahead_that_it_keeps(tmp_path: Path) -> None:
+    server = EmbeddedPostgres(tmp_path / "pg", password_file=tmp_path / "password").start()
+    connection = await server.connect()
+    ahead = "SELECT count(*) FROM pg_ls_waldir() WHERE name > pg_walfile_name(pg_current_wal_lsn())"
+    assert await connection.fetchval(ahead) == 0
+
+    for _ in range(2):
+        await server.reserve_log()
+        assert await connection.fetchval(ahead) >= 3
+
+    await connection.close()
+    server.stop()
+
+
 async def test_postgres_starts_again_with_its_data_after_kill_9(tmp_path: Path) -> None:
     def server() -> EmbeddedPostgres:
         return EmbeddedPostgres(tmp_path / "a b" / "pg", password_file=tmp_path / "password")
