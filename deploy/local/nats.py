@@ -20,6 +20,8 @@ from deploy.local.refusals import CannotRun
 from shared.messaging.permissions import User, users
 
 _MOST_STORE_BYTES = 64 * 2**30
+_FULL_BYTES = 64 * 2**20
+"""A disk with less room than this is full."""
 
 
 class EmbeddedNats:
@@ -68,12 +70,17 @@ class EmbeddedNats:
         return f"nats://{user}:{quote(files.secret(self.password_file(user)), safe='')}@127.0.0.1:{self.port}"
 
     def initialise(self) -> None:
-        """Write the configuration anew; the streams and the subscribers stay.
+        """Write the configuration anew, unless the disk is full; the streams and the subscribers stay.
 
         Raises:
             CannotRun: the folder cannot be made.
         """
         store = files.private_folder(self.home / "streams")
+        free = shutil.disk_usage(store).free
+        if free < _FULL_BYTES and self.config.exists():
+            # What was settled while there was room stays: nothing can be written, and a limit that is made now would
+            # leave the streams no room when there is some again.
+            return
         _move_into_account(store / "jetstream")
         self.subscribers.write()
         place = Place(
@@ -81,7 +88,7 @@ class EmbeddedNats:
             http=f'"127.0.0.1:{self.http_port}"',
             store_dir=json.dumps(str(store)),
             # NATS does not recover from a full disk before it is restarted; from reaching its own limit it does.
-            max_file_store=str(min(_MOST_STORE_BYTES, shutil.disk_usage(store).free * 3 // 4 + _size_bytes(store))),
+            max_file_store=str(min(_MOST_STORE_BYTES, free * 3 // 4 + _size_bytes(store))),
             subscribers=SUBSCRIBERS_FILE,
             password=lambda user: json.dumps(files.secret(self.password_file(user))),
         )
