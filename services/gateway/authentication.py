@@ -4,16 +4,18 @@ Whoever shows nothing is anyone. Whoever shows something that is not in order is
 anyone instead would leave them guessing.
 """
 
+import contextlib
 import hashlib
 import hmac
 import time
 from collections.abc import Sequence
 from dataclasses import dataclass
-from datetime import timedelta
+from datetime import datetime, timedelta
 from ipaddress import IPv4Network, IPv6Network, ip_address, ip_network
 from typing import Protocol
 from uuid import UUID
 
+import asyncpg
 from starlette.types import Scope
 
 from services.gateway import credentials
@@ -22,7 +24,7 @@ from services.gateway.domain.access import SESSION_IDLE, CredentialsRefused
 from services.gateway.queries import access as queries
 from shared import clock
 from shared.access.principal import ANYONE, Principal
-from shared.database import Database
+from shared.database import CONNECTION_LOST, Database, DatabaseUnavailable, is_ours
 from shared.errors import Forbidden
 
 KEPT_S = 5.0
@@ -126,7 +128,12 @@ class Authentication:
         if now < until:
             return known
         generation = self._generation
-        known = await (self._session(shown) if is_session else self._bearer(shown))
+        try:
+            known = await (self._session(shown) if is_session else self._bearer(shown))
+        except CONNECTION_LOST as error:
+            if is_ours(error):
+                raise DatabaseUnavailable from error
+            raise
         # What was written meanwhile may have been read before it.
         if generation == self._generation:
             if len(self._remembered) >= _REMEMBERED_MAX:
@@ -142,8 +149,13 @@ class Authentication:
         if row is None:
             raise CredentialsRefused
         if now - row["seen_at"] >= _SEEN_EVERY:
-            await self._database.pool.execute(_SEEN, row["id"], now)
+            await self._note(_SEEN, row["id"], now)
         return Known(queries.person_of(row), session_id=row["id"])
+
+    async def _note(self, statement: str, identity: UUID, now: datetime) -> None:
+        # On a full disk nothing can be noted. Nobody is kept out for that: reading still works.
+        with contextlib.suppress(asyncpg.DiskFullError):
+            await self._database.pool.execute(statement, identity, now)
 
     async def _bearer(self, token: str) -> Known:
         key = credentials.shown_key(token, self._environment)
@@ -162,7 +174,7 @@ class Authentication:
         if not hmac.compare_digest(row["secret"] if row else bytes(32), shown.kept) or row is None:
             raise CredentialsRefused
         if row["used_at"] is None or now - row["used_at"] >= _SEEN_EVERY:
-            await self._database.pool.execute(_USED, row["id"], now)
+            await self._note(_USED, row["id"], now)
         principal = Principal(id=f"key:{row['id']}", kind="machine", grants=(queries.key_grant_of(row),))
         networks = row["networks"]
         return Known(principal, networks=None if networks is None else tuple(ip_network(text) for text in networks))
