@@ -1,18 +1,21 @@
 """The whole system as its users run it: `asar up` on a folder of its own, real processes, killed and started again."""
 
 import asyncio
+import contextlib
 import os
+import re
 import signal
 import subprocess
 import sys
 import time
-from collections.abc import Awaitable, Callable
+from collections.abc import Awaitable, Callable, Generator
 from pathlib import Path
 from typing import Any, TypeVar
 
 import httpx
+import psutil
 
-from deploy.local import ports, state
+from deploy.local import ports, processes, state
 from deploy.local.installation import SERVICES, Installation
 from deploy.local.state import Condition
 from deploy.operate.verify import Report, compare
@@ -21,6 +24,8 @@ from shared.messaging.subjects import PUBLISHERS
 
 PATIENCE_S = 120.0
 """Machines that run tests are slow and shared; nothing here says that anything takes that long."""
+
+_REPUBLISHED = re.compile(r"^asar_messages_republished_total (\S+)$", re.MULTILINE)
 
 Answer = TypeVar("Answer")
 
@@ -57,13 +62,22 @@ class RunningSystem:
     def installation(self) -> Installation:
         return Installation(self.data_dir, port=self.port)
 
+    @property
+    def command(self) -> list[str]:
+        """What starts it."""
+        asar = [sys.executable, "-c", "from deploy.operate.cli import main; main()"]
+        return [*asar, "up", "--data-dir", str(self.data_dir), "--port", str(self.port)]
+
+    def nats_url(self, user: str) -> str:
+        """Where a user finds NATS."""
+        return self.installation.nats.url(user)
+
     async def start(self) -> None:
         """Start it with one command, and wait until all of it is ready."""
-        command = [sys.executable, "-c", "from deploy.operate.cli import main; main()", "up"]
         with self._log.open("ab") as log:
             self._process = await asyncio.to_thread(
                 subprocess.Popen,
-                [*command, "--data-dir", str(self.data_dir), "--port", str(self.port)],
+                self.command,
                 stdout=log, stderr=log, cwd=Path(__file__).parent.parent, start_new_session=True,
             )  # fmt: skip
         await self.wait_ready()
@@ -138,6 +152,64 @@ class RunningSystem:
 
         await until(f"{part} started again", replaced)
 
+    async def kill_all_of(self, part: str) -> None:
+        """`kill -9` of every process of a part, children too; returns when the last one is gone."""
+        victims = [psutil.Process(pid) for pid in self.pids_of(part)]
+        for victim in victims:
+            with contextlib.suppress(psutil.NoSuchProcess):
+                victim.kill()
+        await until(f"{part} is gone", lambda: _all_gone(victims))
+
+    async def kill_process(self, pid: int) -> None:
+        """`kill -9` of one process that is no part of its own; returns when it is gone."""
+        victim = psutil.Process(pid)
+        victim.kill()
+        await until(f"process {pid} is gone", lambda: _all_gone([victim]))
+
+    async def ready_again(self, part: str, *, patience_s: float = 60) -> None:
+        """Until the supervisor says that a part is ready, and it is a living process."""
+
+        async def ready() -> bool:
+            return self.conditions().get(part) is Condition.READY and self._is_running(part)
+
+        await until(f"{part} is ready", ready, patience_s=patience_s)
+
+    async def drained(self, *, patience_s: float) -> None:
+        """Until no message has waited for more than a second, however many are announced meanwhile."""
+
+        async def young() -> bool:
+            try:
+                ages = [(await self.status(service)).get("oldest_unsent_s") for service in PUBLISHERS]
+            except (httpx.HTTPError, ValueError):
+                return False
+            return all(age is not None and age < 1 for age in ages)
+
+        await until("the outboxes are drained", young, patience_s=patience_s)
+
+    async def republished(self) -> int:
+        """How many messages the running services have found missing in their streams so far."""
+        async with httpx.AsyncClient(timeout=5) as client:
+            pages = [await client.get(f"http://127.0.0.1:{self.installation.port_of(s)}/metrics") for s in PUBLISHERS]
+        return sum(int(float(found)) for page in pages for found in _REPUBLISHED.findall(page.text))
+
+    @contextlib.contextmanager
+    def held(self) -> Generator[None]:
+        """While the block runs, the supervisor does nothing: what has ended stays so."""
+        supervisor = self.pid_of("supervisor")
+        assert supervisor is not None
+        with frozen(supervisor):
+            yield
+
+    def _is_running(self, part: str) -> bool:
+        # What the supervisor last said may be of before a part was killed.
+        pid = self.pid_of(part)
+        return pid is not None and psutil.pid_exists(pid) and _is_alive(psutil.Process(pid))
+
+    def pids_of(self, part: str) -> list[int]:
+        first = self.pid_of(part)
+        assert first is not None
+        return [first, *(processes.working_in(self.installation.postgres.data) if part == "postgres" else [])]
+
     def kill_everything(self) -> None:
         """`kill -9` of the supervisor and of all that it runs, as a power cut to the processes."""
         published = state.read(self.installation.state_file)
@@ -178,4 +250,29 @@ class RunningSystem:
         """What `asar verify` finds."""
         installation = self.installation
         urls = {service: installation.database_url(service) for service in ("gateway", *PUBLISHERS)}
-        return await compare(urls, installation.nats.url(OPERATOR))
+        return await compare(urls, self.nats_url(OPERATOR))
+
+
+@contextlib.contextmanager
+def frozen(*pids: int) -> Generator[None]:
+    """While the block runs, these processes stand still: their sockets are open and nobody answers."""
+    for pid in pids:
+        os.kill(pid, signal.SIGSTOP)
+    try:
+        yield
+    finally:
+        for pid in pids:
+            with contextlib.suppress(ProcessLookupError):
+                os.kill(pid, signal.SIGCONT)
+
+
+async def _all_gone(victims: list[psutil.Process]) -> bool:
+    return not any(map(_is_alive, victims))
+
+
+def _is_alive(process: psutil.Process) -> bool:
+    """Whether it runs; a zombie does not, and holds no file any more."""
+    try:
+        return process.status() != psutil.STATUS_ZOMBIE
+    except psutil.NoSuchProcess:
+        return False

@@ -2,6 +2,7 @@
 
 from collections.abc import Collection, Iterable, Mapping
 from dataclasses import dataclass, field
+from typing import Any
 from uuid import UUID
 
 import asyncpg
@@ -135,10 +136,11 @@ async def wait_until_back(
         TimeoutError: it was not, in time.
     """
     await system.wait_ready(patience_s=patience_s)
+    reports: dict[str, dict[str, Any]] = {}
 
     async def back() -> bool:
         try:
-            reports = {service: await system.status(service) for service in SERVICES}
+            reports.update({service: await system.status(service) for service in SERVICES})
         except (httpx.HTTPError, ValueError):
             return False
         waiting = [report.get("unsent", 0) for report in reports.values()]
@@ -146,7 +148,10 @@ async def wait_until_back(
         parked = sum(sum(report.get("parked", {}).values()) for report in reports.values())
         return not any(waiting) and all(lag == 0 for lag in lags) and (bool(poison) or not parked)
 
-    await until("everything sent and applied", back, patience_s=patience_s)
+    try:
+        await until("everything sent and applied", back, patience_s=patience_s)
+    except TimeoutError as error:
+        raise TimeoutError(f"not back within {patience_s:.0f} s: {reports}") from error
     conditions = system.conditions()
     assert set(conditions.values()) == {Condition.READY}, conditions
 

@@ -7,7 +7,7 @@ knows what became of it.
 import asyncio
 import contextlib
 import time
-from collections.abc import AsyncGenerator, Awaitable, Callable
+from collections.abc import AsyncGenerator, Awaitable, Callable, Collection
 from itertools import count
 from typing import Any
 from uuid import UUID
@@ -22,6 +22,8 @@ DAY = "2021-06-09"
 _TIMES = {"starts_at": f"{DAY}T10:00:00+06:00", "ends_at": f"{DAY}T12:00:00+06:00"}
 PAUSE_S = 0.05
 """Between two requests of one caller; five callers then stay far below what one key may ask in a minute."""
+KINDS = ("donation", "volunteer", "delivery", "event", "read")
+"""What callers do all the time; now and then an `approval` or a `void` follows."""
 _GIVES_UP_EVERY = 3
 _NOT_HEARD_YET = {"centre-unknown", "family-unknown", "campaign-unknown"}
 
@@ -71,14 +73,13 @@ class Life:
             if isinstance(outcome, Exception):
                 raise outcome
 
-    async def goes_on(self, *, more: int = 3, patience_s: float = 60) -> None:
-        """Until so many more requests of every kind were answered as they should be.
+    async def goes_on(self, *, more: int = 3, kinds: Collection[str] = KINDS, patience_s: float = 60) -> None:
+        """Until so many more requests of each of these kinds were answered as they should be.
 
         Raises:
             TimeoutError: some kind was not, in time.
         """
         before = self.history.counts()
-        kinds = ("donation", "volunteer", "delivery", "event", "read")
 
         async def all_more() -> bool:
             now = self.history.counts()

@@ -1,42 +1,66 @@
-"""JetStream loses a stream or a consumer, or delivers everything again: the outbox is the truth, the figures stay."""
+"""JetStream loses a stream, its tail or a consumer, or delivers everything again: the outbox is the truth."""
+
+import shutil
+from pathlib import Path
 
 import pytest
 from nats.aio.client import Client
-from nats.js.errors import NotFoundError
 
+from deploy.bus.configuration import APP
 from shared.messaging.connection import connect
 from shared.messaging.permissions import OPERATOR
 from shared.messaging.subjects import PUBLISHERS, stream_name
-from tests.faults.load import Life
+from tests.faults.trial import under_load
+from tests.faults.verdict import Verdict
 from tests.running import RunningSystem, until
 
 pytestmark = [pytest.mark.faults, pytest.mark.xdist_group("system")]
+NOTICED_WITHIN_S = 10
 
 
-async def test_a_stream_that_is_lost_under_load_is_found_and_filled_again(running_system: RunningSystem) -> None:
-    life = Life(running_system)
-    await life.settle_in()
-    client = await connect(running_system.installation.nats.url(OPERATOR))
-
-    async with life.going_on() as history:
-        await _until_some(history.donations)
+@pytest.mark.fault(14, "deleted under load")
+async def test_a_stream_that_is_lost_under_load_is_found_and_filled_again(
+    running_system: RunningSystem, verdict: Verdict
+) -> None:
+    republished = await running_system.republished()
+    client = await connect(running_system.nats_url(OPERATOR))
+    async with under_load(running_system, verdict) as life:
         await client.jetstream().delete_stream(stream_name("charity"))
-        so_far = len(history.donations)
-
-        async def back() -> bool:
-            try:
-                await client.jetstream().stream_info(stream_name("charity"))
-            except NotFoundError:
-                return False
-            return len(history.donations) > so_far + 10
-
-        await until("the stream is there again, and life goes on", back)
-    await life.close()
+        await _noticed(running_system, republished)
+        assert life.history.failures() == []
     await client.close()
 
-    await running_system.settled()
-    report = await running_system.verify()
-    assert report.ok, report.differences[:20]
+
+@pytest.mark.slow
+@pytest.mark.fault(14, "put back as it was before")
+@pytest.mark.parametrize("what", ["streams and consumers", "messages alone"])
+async def test_a_stream_that_was_put_back_is_found_and_filled_again(
+    running_system: RunningSystem, verdict: Verdict, tmp_path: Path, what: str
+) -> None:
+    """With its consumers ahead of it, a stream would pass over what comes now under numbers used before."""
+    republished = await running_system.republished()
+    stream = running_system.installation.nats.home / "streams" / "jetstream" / APP / "streams" / stream_name("charity")
+    kept = stream if what == "streams and consumers" else stream / "msgs"
+    async with under_load(running_system, verdict) as life:
+        with running_system.held():
+            await running_system.kill_all_of("nats")
+            shutil.copytree(kept, tmp_path / "older")
+        await running_system.ready_again("nats")
+        await life.goes_on(more=20)
+        with running_system.held():
+            await running_system.kill_all_of("nats")
+            shutil.rmtree(kept)
+            shutil.copytree(tmp_path / "older", kept)
+        await running_system.ready_again("nats")
+        await _noticed(running_system, republished)
+        assert life.history.failures() == []
+
+
+async def _noticed(system: RunningSystem, republished: int) -> None:
+    async def more() -> bool:
+        return await system.republished() > republished
+
+    await until("the loss is noticed", more, patience_s=NOTICED_WITHIN_S)
 
 
 async def test_streams_delivered_a_second_time_change_no_figure(running_system: RunningSystem) -> None:
@@ -60,13 +84,6 @@ async def test_streams_delivered_a_second_time_change_no_figure(running_system: 
     # They did come again.
     assert info.delivered is not None
     assert info.delivered.consumer_seq >= stored > 0
-
-
-async def _until_some(things: object) -> None:
-    async def some() -> bool:
-        return bool(things)
-
-    await until("life has begun", some)
 
 
 async def _forget_consumers(client: Client) -> None:

@@ -1,0 +1,86 @@
+"""Peers are cut off, silent, slow or stopped: every call ends in time, and soon after healing all is as before."""
+
+import asyncio
+from collections.abc import Callable
+
+import pytest
+
+from tests.faults.history import Attempt
+from tests.faults.laboratory import Laboratory
+from tests.faults.load import Life
+from tests.faults.proxy import Proxy
+from tests.faults.test_postgres import assert_told_to_come_again
+from tests.faults.trial import under_load
+from tests.faults.verdict import Verdict
+from tests.running import frozen
+
+pytestmark = [pytest.mark.faults, pytest.mark.slow, pytest.mark.xdist_group("system")]
+BACK_WITHIN_S = 10
+LONGEST_CALL_S = 35.0
+"""A statement and a forwarded request may take 30 s each, side by side; what remains is the machine's."""
+
+Disturbance = Callable[[Proxy], None]
+SLOW: dict[str, Disturbance] = {"slow": lambda way: way.delay(0.1), "dripping": lambda way: way.drip(400)}
+FAULTS: dict[str, Disturbance] = {"cut": Proxy.cut, "silent": Proxy.silence, **SLOW}
+
+
+async def _disturbed(life: Life, way: Proxy, disturb: Disturbance, *, seconds: float) -> None:
+    disturb(way)
+    try:
+        await asyncio.sleep(seconds)
+    finally:
+        way.heal()
+    await life.goes_on(more=1, patience_s=BACK_WITHIN_S)
+
+
+def _longest_s(attempts: list[Attempt]) -> float:
+    return max(attempt.ended_s - attempt.began_s for attempt in attempts)
+
+
+@pytest.mark.fault(9, "NATS cut, silent, slow, dripping")
+async def test_callers_notice_nothing_of_what_is_between_services_and_nats(
+    laboratory: Laboratory, verdict: Verdict
+) -> None:
+    async with under_load(laboratory, verdict) as life:
+        for name, disturb in FAULTS.items():
+            # Long enough for clients to find out that nobody is there.
+            await _disturbed(life, laboratory.ways["nats"], disturb, seconds=6 if name == "silent" else 2)
+            await laboratory.drained(patience_s=BACK_WITHIN_S)
+        assert life.history.failures() == []
+
+
+@pytest.mark.fault(9, "PostgreSQL cut, slow, dripping, silent for longer than any call may take")
+async def test_calls_end_although_postgres_says_nothing(laboratory: Laboratory, verdict: Verdict) -> None:
+    way = laboratory.ways["postgres"]
+    async with under_load(laboratory, verdict) as life:
+        await _disturbed(life, way, Proxy.cut, seconds=2)
+        for disturb in SLOW.values():
+            await _disturbed(life, way, disturb, seconds=2)
+        await _disturbed(life, way, Proxy.silence, seconds=LONGEST_CALL_S)
+        failures = life.history.failures()
+        assert failures
+        assert_told_to_come_again(failures)
+        assert _longest_s(failures) < LONGEST_CALL_S
+
+
+@pytest.mark.fault(9, "one service cut, silent, slow, dripping, stopped")
+async def test_others_answer_while_one_service_is_out_of_reach(laboratory: Laboratory, verdict: Verdict) -> None:
+    way = laboratory.ways["charity"]
+    async with under_load(laboratory, verdict) as life:
+        for disturb in FAULTS.values():
+            await _disturbed(life, way, disturb, seconds=2)
+        with frozen(*laboratory.pids_of("charity")):
+            await life.goes_on(more=5, kinds=["volunteer", "event"], patience_s=BACK_WITHIN_S)
+        await life.goes_on(more=1, patience_s=BACK_WITHIN_S)
+        assert life.history.failures(kinds=["volunteer", "approval", "event"]) == []
+        assert_told_to_come_again(life.history.failures())
+
+
+@pytest.mark.fault(9, "PostgreSQL and NATS stopped for some seconds")
+async def test_what_stands_still_for_a_while_is_waited_for(laboratory: Laboratory, verdict: Verdict) -> None:
+    async with under_load(laboratory, verdict) as life:
+        for part in ("nats", "postgres"):
+            with frozen(*laboratory.pids_of(part)):
+                await asyncio.sleep(4)
+            await life.goes_on(more=1, patience_s=BACK_WITHIN_S)
+        assert_told_to_come_again(life.history.failures())
