@@ -3,7 +3,7 @@
 import asyncio
 from collections.abc import AsyncGenerator, Callable
 from contextlib import asynccontextmanager
-from typing import Any, NoReturn
+from typing import TYPE_CHECKING, Any, NoReturn
 from urllib.parse import unquote, urlsplit
 
 import asyncpg
@@ -13,15 +13,37 @@ from sqlalchemy import MetaData
 from shared.access.principal import Reach
 from shared.database.errors import CONNECTION_LOST, REFUSED, DatabaseUnavailable, is_ours, refusals_of
 from shared.database.statements import to_json
-from shared.database.transaction import Transaction
+from shared.database.transaction import ACQUIRE_TIMEOUT_S, Transaction
 from shared.errors import AlreadyExists, OutOfReach, Stale
 from shared.metrics import CONNECTIONS, CONNECTIONS_MAX
 from shared.reach import scope_of
 
 STATEMENT_MAX_S = 30.0
 """A statement that takes longer is cancelled in the server, and its caller told to try again."""
+RELEASE_TIMEOUT_S = 2.0
+"""How long the server may take to confirm that a statement was cancelled; then its connection is given up."""
 LOCK_TIMEOUT = "2s"
 """How long a transaction waits for another one to end before it begins anew."""
+
+
+if TYPE_CHECKING:
+    AnyPool = asyncpg.Pool[asyncpg.Record]
+else:
+    AnyPool = asyncpg.Pool
+
+
+class _Pool(AnyPool):
+    """Connections for which nobody waits without end, neither to get one nor to give one back.
+
+    Left alone, a caller whose statement took too long would wait once more as long for word that it was cancelled, and
+    one who needs a new connection for a minute: a server that says nothing would be a door that never closes.
+    """
+
+    def acquire(self, *, timeout: float | None = None) -> Any:
+        return super().acquire(timeout=timeout or ACQUIRE_TIMEOUT_S)
+
+    async def release(self, connection: Any, *, timeout: float | None = None) -> None:  # noqa: ASYNC109  # asyncpg's
+        await super().release(connection, timeout=timeout or RELEASE_TIMEOUT_S)
 
 
 class Database:
@@ -33,7 +55,7 @@ class Database:
         self.metadata = metadata
         self._pool_size = pool_size
         self._schema = schema
-        self._pool: asyncpg.Pool[asyncpg.Record] | None = None
+        self._pool: AnyPool | None = None
         self._refusals = refusals_of(metadata)
         self.is_scoped = any(scope_of(table) is not None for table in metadata.tables.values())
         """Whether it has rows that not everybody reaches."""
@@ -48,10 +70,16 @@ class Database:
         settings = {"application_name": "asar", "lock_timeout": LOCK_TIMEOUT}
         if self._schema is not None:
             settings["search_path"] = self._schema
-        self._pool = await asyncpg.create_pool(
+        self._pool = await _Pool(
             self.url,
+            connection_class=asyncpg.Connection,
+            record_class=asyncpg.Record,
             min_size=1,
             max_size=self._pool_size,
+            max_queries=50_000,
+            max_inactive_connection_lifetime=300.0,
+            loop=None,
+            timeout=ACQUIRE_TIMEOUT_S,
             init=_speak_json,
             # No session state is ever left on a connection, so the round trip of asyncpg's own reset buys nothing.
             reset=_leave_as_is,
@@ -68,7 +96,7 @@ class Database:
             self._pool = None
 
     @property
-    def pool(self) -> "asyncpg.Pool[asyncpg.Record]":
+    def pool(self) -> AnyPool:
         if self._pool is None:
             raise DatabaseUnavailable
         return self._pool
