@@ -17,7 +17,7 @@ NEWEST_PYTHON := $(shell for python in python3 python3.14 python3.13 python3.12 
 export PIP_DISABLE_PIP_VERSION_CHECK := 1
 
 .DEFAULT_GOAL := help
-.PHONY: help demo up status verify test check format coverage faults bench bench-full docs lock page browser wrk install clean
+.PHONY: promtool help demo up status verify test check format coverage faults bench bench-full docs lock page browser wrk install clean
 
 help: ## List what there is.
 	@sed -n 's/^\([a-z-]*\):.*## \(.*\)/\1|\2/p' Makefile | while IFS='|' read -r name what; do printf '  make %-10s %s\n' "$$name" "$$what"; done
@@ -36,7 +36,7 @@ status: install ## Show what runs.
 verify: install ## Recount every figure.
 	@$(BIN)/asar verify $(AT)
 
-test: install page browser ## Run the whole suite.
+test: install page browser promtool ## Run the whole suite.
 	$(BIN)/python -m pytest -n 2 $(TESTS)
 
 check: install ## Lint, types, import rules, dependencies.
@@ -96,6 +96,14 @@ wrk:
 	then echo "Installing wrk for the benchmarks …"; apt-get update -qq && apt-get install -y -qq --no-install-recommends wrk >/dev/null; \
 	else echo "The benchmarks need wrk. Install it with your system's packages, then run this again."; exit 1; \
 	fi
+
+# Prometheus's own checker of rules, from Debian's package, unpacked and not installed. Elsewhere: from your system's packages.
+promtool: install
+	@test -x $(BIN)/promtool || command -v promtool >/dev/null || { \
+	folder=$$(mktemp -d) && cd "$$folder" && chmod 755 . && \
+	{ apt-get download -qq promtool 2>/dev/null || apt-get download -qq prometheus 2>/dev/null; } && \
+	dpkg-deb --extract ./*.deb . && cp usr/bin/promtool "$(CURDIR)/$(BIN)/promtool" && rm -r "$$folder"; } || \
+	echo "promtool is not to be had here, so what the alert rules say is not tested. It comes with Prometheus."
 
 install: $(VENV)/.installed
 

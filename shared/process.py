@@ -45,12 +45,17 @@ PARTS = ("api", "relay", "consume")
 WORKER = ("relay", "consume")
 """Everything but the web server's requests, where those are to scale and to fail by themselves."""
 
+_COMMANDS = ("migrate", "audit", "parked", "redrive", "replay", "reseal", "seals")
+
 Job = Callable[[Transaction], Awaitable[int]]
 """A command that the passing of time demands; returns how much it did, and is called at once again if that is > 0."""
 
 
 class Process:
     """What runs in one process; `services/*/app.py` puts one together."""
+
+    is_a_door = False
+    """Whether the world asks it, and not the gateway."""
 
     def __init__(
         self,
@@ -114,7 +119,7 @@ class Process:
         app.state.verifier = Verifier(self.settings.keys_dir, self.service)
         app.add_middleware(problems.BodyLimit, bytes_max=BODY_BYTES_MAX, larger=self.larger_bodies)
         app.add_middleware(languages.Listening)
-        app.add_middleware(telemetry.Observed)
+        app.add_middleware(telemetry.Observed, from_outside=self.is_a_door)
         return app
 
     @contextlib.asynccontextmanager
@@ -214,6 +219,8 @@ class Process:
                 uvloop.run(self._once(self._audit))
             case ["parked"]:
                 uvloop.run(self._once(self._parked))
+            case ["replay"]:
+                uvloop.run(self._once(self._replay))
             case ["redrive", *rest]:
                 uvloop.run(self._once(lambda: self._redrive(rest[0] if rest else None)))
             case []:
@@ -223,8 +230,7 @@ class Process:
             case [part] if part in PARTS:
                 uvloop.run(self._serve(application, (part,)))
             case _:
-                words = "|".join((*PARTS, "worker", "migrate", "audit", "redrive", "parked", "reseal", "seals"))
-                sys.exit(f"usage: python -m services.{self.service} [{words}]")
+                sys.exit(f"usage: python -m services.{self.service} [{'|'.join((*PARTS, 'worker', *_COMMANDS))}]")
 
     async def _serve(self, application: Callable[[], ASGIApp], parts: tuple[str, ...]) -> None:
         self.running = parts
@@ -321,6 +327,11 @@ class Process:
         for row in await model.pool.fetch("SELECT * FROM parked ORDER BY parked_at, aggregate, version"):
             print(f"{self.service}: {row['reason']} {row['parked_at']:%Y-%m-%dT%H:%M:%SZ} {row['aggregate']}"
                   f" version {row['version']} {row['type']} {row['error'] or ''}".rstrip())  # fmt: skip
+
+    async def _replay(self) -> None:
+        if self.consumer is not None:
+            await self.consumer.hear_again(self.bus, self.durable)
+            print(f"{self.service}: hears its streams from their beginning")
 
     async def _redrive(self, aggregate: str | None) -> None:
         applied, failing = await self.consumer.redrive(self.read_database(), aggregate) if self.consumer else (0, 0)

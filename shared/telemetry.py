@@ -11,6 +11,7 @@ from typing import TYPE_CHECKING, Any
 
 import structlog
 from opentelemetry import trace
+from opentelemetry.context import Context
 from opentelemetry.exporter.otlp.proto.http.trace_exporter import OTLPSpanExporter
 from opentelemetry.sdk.resources import Resource
 from opentelemetry.sdk.trace import TracerProvider
@@ -117,8 +118,10 @@ class Observed:
 
     in_progress = 0
 
-    def __init__(self, app: ASGIApp) -> None:
+    def __init__(self, app: ASGIApp, *, from_outside: bool = False) -> None:
+        """`from_outside`: nobody's trace is gone on with, or callers would decide what is traced and kept."""
         self.app = app
+        self._from_outside = from_outside
 
     async def __call__(self, scope: Scope, receive: Receive, send: Send) -> None:
         if scope["type"] != "http":
@@ -137,8 +140,7 @@ class Observed:
                 LATENCY.labels(scope["method"], route).observe(time.perf_counter() - began)
             await send(message)
 
-        traceparents = [value.decode("ascii", "ignore") for name, value in scope["headers"] if name == b"traceparent"]
-        context = _propagator.extract({"traceparent": traceparents[0]} if len(traceparents) == 1 else {})
+        context = Context() if self._from_outside else _context_of(scope)
         # Not recorded by itself: an exception's message may quote what was sent.
         with tracer.start_as_current_span(
             scope["method"],
@@ -158,6 +160,11 @@ class Observed:
                 if current.is_recording():
                     current.update_name(f"{scope['method']} {route}")
                     current.set_attribute("http.response.status_code", status)
+
+
+def _context_of(scope: Scope) -> Context:
+    traceparents = [value.decode("ascii", "ignore") for name, value in scope["headers"] if name == b"traceparent"]
+    return _propagator.extract({"traceparent": traceparents[0]} if len(traceparents) == 1 else {})
 
 
 IN_PROGRESS.set_function(lambda: Observed.in_progress)

@@ -73,6 +73,14 @@ def status(data_dir: DataDir = None, as_json: Json = False) -> None:
 
 
 @app.command()
+def targets(data_dir: DataDir = None) -> None:
+    """Print the addresses of all metrics, as Prometheus reads them from a file."""
+    from deploy.operate import targets as targets_
+
+    typer.echo(targets_.targets(existing(data_dir)))
+
+
+@app.command()
 def verify(data_dir: DataDir = None, as_json: Json = False) -> None:
     """Recount every figure of the dashboard from the services' own tables. Exit status 1 when one differs."""
     from deploy.operate import verify as verify_
@@ -107,6 +115,12 @@ def parked(data_dir: DataDir = None, service: Service = None) -> None:
 def audit(data_dir: DataDir = None, service: Service = None) -> None:
     """Compare the streams with what was sent, and send again what they have lost."""
     _tell(data_dir, service, "audit")
+
+
+@messages.command()
+def replay(data_dir: DataDir = None, service: Service = None) -> None:
+    """Have services hear their streams again from the beginning; what they have applied they recognise."""
+    _tell(data_dir, service, "replay")
 
 
 @projection.command()

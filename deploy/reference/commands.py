@@ -20,6 +20,7 @@ OF_A_SERVICE = {
     "migrate": "Bring the database to its newest form, then exit; several at once are safe.",
     "audit": "Compare the stream with the outbox once, send again what was lost.",
     "parked": "List the messages that could not be applied.",
+    "replay": "Hear the streams again from the beginning: what was applied is recognised, what was passed over is not.",
     "redrive": "Apply parked messages again; with an aggregate behind it, only that one's.",
     "rebuild": "The gateway only: fold the read model anew beside the one in use.",
 }

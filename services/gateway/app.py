@@ -17,11 +17,11 @@ from services.gateway.authentication import Authentication
 from services.gateway.commands import accounts, throttle
 from services.gateway.consumers import consumer
 from services.gateway.current import Current
-from services.gateway.domain.access import ADMINISTRATOR_LINK_LIFE
+from services.gateway.domain.access import ADMINISTRATOR_LINK_LIFE, CredentialsRefused, SignInRefused
 from services.gateway.door import Door
 from services.gateway.generations import Generations, opened
 from services.gateway.limits import Limits
-from services.gateway.live import Live
+from services.gateway.live import Live, TooManyWatchers
 from services.gateway.metrics import AS_OF, GENERATION, REVISION, WATCHERS
 from services.gateway.oidc import Issuer
 from services.gateway.proxy import Proxy
@@ -37,6 +37,7 @@ from shared.access.token import Signer
 from shared.database import CONNECTION_LOST, Database, DatabaseUnavailable, Transaction
 from shared.endings import end
 from shared.messaging.subjects import durable_of_generation
+from shared.metrics import PROBLEMS
 from shared.process import Process
 from shared.sealed import Seal
 
@@ -46,6 +47,8 @@ THROTTLE_FORGETS_EVERY_S = 600.0
 
 class GatewayProcess(Process):
     """A process that folds generations of read models in place of a consumer of its own database."""
+
+    is_a_door = True
 
     def __init__(self, settings: GatewaySettings) -> None:
         super().__init__(
@@ -123,6 +126,9 @@ class Gateway:
         safety.require(unsafe(self.settings))
         self.process = GatewayProcess(self.settings)
         self.limits = Limits(self.settings)
+        for watched in (SignInRefused, CredentialsRefused, TooManyWatchers):
+            # Counters that begin with their first event show no increase.
+            PROBLEMS.labels(watched.code())
 
     def own_application(self) -> FastAPI:
         """What the gateway answers by itself."""

@@ -66,7 +66,8 @@ class Door:
         self._current = current_states
         self._proxy = proxy
         self._limits = limits
-        self._forwarding = Observed(BodyLimit(self._forward, bytes_max=BODY_BYTES_MAX, larger=LARGER_BODIES))
+        limited = BodyLimit(self._forward, bytes_max=BODY_BYTES_MAX, larger=LARGER_BODIES)
+        self._forwarding = Observed(limited, from_outside=True)
         self._authentication = authentication
         self._origins = {origin.strip().encode() for origin in cors_origins.split(",") if origin}
         self._for_origins = for_origins(self._open, [origin.decode() for origin in self._origins])

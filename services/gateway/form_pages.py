@@ -34,6 +34,7 @@ from shared.database import CONNECTION_LOST, DatabaseUnavailable, is_ours
 from shared.errors import NotFound, Refusal, TooMany, ValidationFailed
 from shared.forms import Form
 from shared.languages import LANGUAGES, Language, is_language
+from shared.metrics import PROBLEMS
 from shared.problems import headers_of, status_of
 from shared.requests import Sealing, TransactionRoute, Tx
 
@@ -122,6 +123,7 @@ class Asked:
         """This page; what was refused stands on it."""
         status, headers = 200, {"Cache-Control": "no-store"}
         if self.refused is not None:
+            PROBLEMS.labels(self.refused.code()).inc()
             status = status_of(type(self.refused))
             headers |= headers_of(self.refused)
         if status == _UNAUTHENTICATED:

@@ -3,6 +3,7 @@
 import asyncio
 from collections.abc import Awaitable, Callable, Mapping
 from dataclasses import dataclass, field
+from typing import get_args
 from uuid import UUID
 
 import asyncpg
@@ -12,7 +13,7 @@ from shared.access.permissions import Permission
 from shared.access.principal import NOTHING, Principal
 from shared.database import CONNECTION_LOST, TRY_AGAIN, Database, DatabaseUnavailable, Transaction
 from shared.jobs.job import KEEP_DAYS, Job, Page, closed_answers, opened_page
-from shared.jobs.outcomes import Kept, counted
+from shared.jobs.outcomes import Kept, What, counted
 from shared.metrics import JOB_FAILURES, JOB_ROWS, JOBS, JOBS_AGE
 from shared.sealed import Seal
 from shared.telemetry import log
@@ -75,6 +76,11 @@ class Worker:
     def __init__(self, kinds: Mapping[str, Kind], seal: Callable[[], Seal]) -> None:
         self._kinds = kinds
         self._seal = seal
+        for kind in kinds:
+            # Counters that begin with their first event show no increase.
+            JOB_FAILURES.labels(kind)
+            for outcome in get_args(What):
+                JOB_ROWS.labels(kind, outcome)
 
     async def run(self, database: Database) -> None:
         """Work until cancelled."""

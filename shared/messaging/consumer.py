@@ -14,6 +14,7 @@ from typing import Any, TypeVar
 
 import asyncpg
 import nats.errors
+from nats.js.errors import NotFoundError
 from pydantic import ValidationError
 
 from shared import clock
@@ -44,6 +45,9 @@ class Consumer:
         self._handlers: dict[str, tuple[type[Message[Any]], Handler]] = {}
         self._every: EveryHandler | None = None
         self._nouns: dict[str, set[str]] = {}
+        for counter in (APPLIED, DUPLICATES, FAILURES):
+            # Counters that begin with their first event show no increase.
+            counter.labels(name)
 
     def on(self, contract: type[Data], handler: Callable[[Transaction, Message[Data]], Awaitable[None]]) -> None:
         """Apply `handler` to each message of this type. Other types of the same noun are passed over in order."""
@@ -231,6 +235,16 @@ class Consumer:
             applied += took_effect
             still_failing += failed_again
         return applied, still_failing
+
+    async def hear_again(self, bus: Bus, durable: str | None = None) -> None:
+        """Have the streams deliver everything from their beginning: what was applied is recognised by its version.
+
+        A stream that has lost its tail counts on, and passes over what it stores next. Nothing but this gets that out.
+        """
+        for subscription in self.subscriptions(durable):
+            with contextlib.suppress(NotFoundError):
+                # Its puller notices at once, and makes it anew.
+                await bus.jetstream.delete_consumer(subscription.stream, subscription.durable)
 
     async def measure(self, database: Database, bus: Bus, durable: str | None = None) -> dict[str, Any]:
         """Lag per stream (None where the stream does not answer) and parked messages by reason."""

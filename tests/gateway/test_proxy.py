@@ -88,12 +88,17 @@ async def test_who_does_not_say_who_they_are_is_anyone(
     assert (messages.status, problem["code"], figures.status) == (401, "sign-in-required", 200)
 
 
-async def test_a_trace_goes_on_behind_the_gateway(gateway: RunningGateway, upstream: UpstreamService) -> None:
-    trace = "0af7651916cd43dd8448eb211c80319c"
+async def test_a_trace_begins_at_the_gateway_and_goes_on_behind_it(
+    gateway: RunningGateway, upstream: UpstreamService
+) -> None:
+    """Nobody outside decides what is traced: who sends a context that is sampled gets one of ours."""
+    theirs = "0af7651916cd43dd8448eb211c80319c"
 
-    await ask(gateway, "GET", "/v1/centres", headers={"traceparent": f"00-{trace}-b7ad6b7169203331-01"})
+    await ask(gateway, "GET", "/v1/centres", headers={"traceparent": f"00-{theirs}-b7ad6b7169203331-01"})
 
-    assert upstream.asked[0]["headers"]["traceparent"].split("-")[1] == trace
+    _, trace, _, flags = upstream.asked[0]["headers"]["traceparent"].split("-")
+    assert trace not in {theirs, "0" * 32}
+    assert flags == "00"
 
 
 async def test_an_answer_comes_back_as_it_is_but_for_what_is_the_gateway_s_to_say(

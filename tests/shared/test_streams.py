@@ -252,6 +252,30 @@ async def _delivered_again(bus: Bus, messages: int) -> bool:
     return False
 
 
+async def test_what_a_durable_has_passed_over_is_heard_when_the_stream_is_replayed(
+    database: Database, bus: Bus, listener: Listener, stream: None
+) -> None:
+    relay = Relay(SERVICE, database, bus)
+    # Given messages that were acknowledged and never applied, so that NATS knows of no lag
+    await announce(database, *(new_id() for _ in range(4)), versions=range(1, 4))
+    await relay.relay_batch()
+    async with Puller(bus.client, HEARS) as puller:
+        await puller.acknowledge(await puller.page())
+        await until(lambda: _delivered_again(bus, 12))
+
+    async with running(relay.run(), listener.consumer.run(database, bus)):
+        later = await announce(database, versions=range(1, 3))
+        await until(lambda: _all_heard(database, 2))
+        assert (await listener.consumer.measure(database, bus))["lag"] == {STREAM: 0}
+
+        # When it is replayed
+        await listener.consumer.hear_again(bus)
+        await until(lambda: _all_heard(database, 14))
+
+    assert await database.pool.fetchval("SELECT count(*) FROM heard WHERE kite_id = $1", later[0]) == 2
+    assert await parked(database) == []
+
+
 async def test_a_deleted_stream_comes_back_with_everything_and_each_effect_stays_once(
     database: Database, bus: Bus, listener: Listener, monkeypatch: pytest.MonkeyPatch
 ) -> None:
