@@ -1,6 +1,6 @@
 """The reference under `docs/reference`, made from the code: `make docs` writes it, a test sees that it is current."""
 
-from deploy.reference import commands, documents, figures, messages, problems, settings
+from deploy.reference import commands, documents, figures, messages, metrics, problems, settings
 
 
 def render() -> dict[str, bytes]:
@@ -13,4 +13,5 @@ def render() -> dict[str, bytes]:
         "messages.md": messages.page().encode(),
         "figures.md": figures.page().encode(),
         "commands.md": commands.page().encode(),
+        "metrics.md": metrics.page().encode(),
     }

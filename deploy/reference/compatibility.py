@@ -1,4 +1,6 @@
-"""What would break callers of the last release: what a newer OpenAPI document takes away from an older one."""
+"""What would break who built on the last release: what a newer OpenAPI document takes away from an older one for those
+who call, and a newer AsyncAPI document for those who listen.
+"""
 
 from collections.abc import Iterator, Mapping
 from typing import Any
@@ -12,6 +14,37 @@ _REFUSED_FROM = "400"
 def breaks(released: Node, now: Node) -> list[str]:
     """A line for each thing that callers rely on and would not find any more."""
     return sorted(set(_of_paths(released, now)) | set(_of_schemas(released, now)))
+
+
+def breaks_for_listeners(released: Node, now: Node) -> list[str]:
+    """A line for each thing that listeners rely on and would not find any more, or would not understand."""
+    return sorted({*_of_channels(released, now), *_of_payloads(released, now)})
+
+
+def _of_channels(released: Node, now: Node) -> Iterator[str]:
+    for name, was in released["channels"].items():
+        there = now["channels"].get(name)
+        if there is None:
+            yield f"{name}: is gone"
+        elif was["address"] != there["address"]:
+            yield f"{name}: has another subject"
+
+
+def _of_payloads(released: Node, now: Node) -> Iterator[str]:
+    for name, was in released["components"]["schemas"].items():
+        there = now["components"]["schemas"].get(name)
+        if there is None:
+            yield f"{name}: is gone"
+            continue
+        fields, known = was.get("properties", {}), there.get("properties", {})
+        yield from (f"{name}.{field}: is gone" for field in fields.keys() - known.keys())
+        no_more = set(was.get("required", ())) - set(there.get("required", ()))
+        yield from (f"{name}.{field}: is not always told any more" for field in no_more & known.keys())
+        for field in fields.keys() & known.keys():
+            # What it may be less than before, nobody minds who reads.
+            more = _kinds(known[field]) - _kinds(fields[field])
+            if more:
+                yield f"{name}.{field}: may be {' or '.join(sorted(more))} now"
 
 
 def _of_paths(released: Node, now: Node) -> Iterator[str]:

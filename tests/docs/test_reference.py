@@ -54,7 +54,16 @@ def rendered() -> dict[str, bytes]:
 
 @pytest.mark.parametrize(
     "name",
-    ["openapi.json", "asyncapi.json", "settings.md", "problems.md", "messages.md", "figures.md", "commands.md"],
+    [
+        "openapi.json",
+        "asyncapi.json",
+        "settings.md",
+        "problems.md",
+        "messages.md",
+        "figures.md",
+        "commands.md",
+        "metrics.md",
+    ],
 )
 def test_the_reference_is_as_the_code_says(rendered: dict[str, bytes], name: str) -> None:
     assert (FOLDER / name).read_bytes() == rendered[name], "run `make docs` and commit what it changes"

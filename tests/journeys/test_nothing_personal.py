@@ -1,8 +1,8 @@
 """One person's data goes through the whole system; afterwards everything that is kept or sent is searched for it.
 
-What is searched: logs, spans, NATS' files, dumps of all databases (so outbox, feed, idempotency and jobs too), the
-headers of every answer, the body of every refusal. Names of volunteers stand in clear in one table, for search and for
-the Kazakh order (decision 0016): that one is searched for all but the name, and for the name too once it is erased.
+What is searched: logs, spans, metrics, NATS' files, dumps of all databases (so outbox, feed, idempotency and jobs too),
+the headers of every answer, the body of every refusal. Names of volunteers stand in clear in one table, for search and
+for the Kazakh order (decision 0016): that one is searched for all but the name, and for the name too once it is erased.
 """
 
 import asyncio
@@ -25,6 +25,7 @@ from shared.people import folded
 from tests.charity import factories as charity
 from tests.factories import registration
 from tests.running import RunningSystem, until
+from tests.tracing import by_trace
 from tests.volunteers import factories as volunteers
 
 pytestmark = [pytest.mark.journey, pytest.mark.xdist_group("system")]
@@ -91,6 +92,15 @@ async def test_what_is_personal_is_nowhere_in_clear(
     # What was still to be sent of the spans is sent at the end.
     assert b"/v1/volunteers" in b"".join(heard.spans)
     assert personal_in({"spans": b"".join(heard.spans)}) == {}
+    # And they are worth it: one trace shows the request at the gateway and in the service, and what came of it.
+    whole = {
+        ("asar-gateway", "POST /v1/volunteers"),
+        ("asar-volunteers", "POST /v1/volunteers"),
+        ("asar-volunteers", "publish"),
+        ("asar-gateway", "apply"),
+        ("asar-events", "apply"),
+    }
+    assert any(whole <= spans for spans in by_trace(heard.spans).values())
 
 
 @asynccontextmanager
@@ -222,8 +232,15 @@ async def post(client: httpx.AsyncClient, path: str, form: Any, *, refused: int 
 
 async def leaks(system: RunningSystem, heard: Heard) -> dict[str, set[str]]:
     """Where something personal stands in clear, and what it is."""
-    said = {"spans": b"".join(heard.spans), "answers": b"".join(heard.answers)}
+    said = {"spans": b"".join(heard.spans), "answers": b"".join(heard.answers), "metrics": await metrics(system)}
     return personal_in(await asyncio.to_thread(lambda: dict(kept(system))) | said)
+
+
+async def metrics(system: RunningSystem) -> bytes:
+    """What Prometheus is told, by all services."""
+    async with httpx.AsyncClient(timeout=30) as client:
+        addresses = [f"http://127.0.0.1:{system.installation.port_of(service)}/metrics" for service in SERVICES]
+        return b"".join([(await client.get(address)).raise_for_status().content for address in addresses])
 
 
 def personal_in(places: dict[str, bytes]) -> dict[str, set[str]]:
