@@ -13,8 +13,8 @@ PROMETHEUS = CODE / "deploy" / "prometheus"
 GRAFANA = CODE / "deploy" / "grafana"
 RUNBOOKS = CODE / "docs" / "runbooks"
 RULES = sorted((PROMETHEUS / "rules").glob("*.yml"))
-OF_TARGETS = frozenset({"job", "instance", "service", "part"})
-"""The labels that Prometheus gives to all that it hears from a target; ours are in `prometheus.yml`."""
+OF_TARGETS = frozenset({"job", "instance", "service", "part", "namespace"})
+"""The labels that Prometheus gives to all that it hears from a target; `namespace` where it watches several systems."""
 
 
 def rules() -> Iterator[dict[str, Any]]:
