@@ -3,9 +3,9 @@
 import pytest
 from prometheus_client.parser import text_string_to_metric_families
 
-from shared import database as module
 from shared.access.principal import EVERYTHING
 from shared.database import Database
+from shared.database import transaction as module
 from shared.ids import new_id
 from shared.telemetry import recorded_at_in
 from tests.shared.kites import Listener
