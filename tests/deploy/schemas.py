@@ -189,11 +189,36 @@ _HTTP_ROUTE = _closed(
     }
 )
 
+_EXPRESSION = _closed({"key": _TEXT, "operator": _one_of("In"), "values": _list(_TEXT)})
+_RELABELING = _closed(
+    {"action": _one_of("replace"), "targetLabel": _TEXT, "replacement": _TEXT, "sourceLabels": _list(_TEXT)},
+    "replacement",
+    "sourceLabels",
+)
+_POD_MONITOR = _closed(
+    {
+        "selector": _closed({"matchExpressions": _list(_EXPRESSION)}),
+        "podMetricsEndpoints": _list(
+            _closed(
+                {
+                    "port": _TEXT,
+                    "path": _TEXT,
+                    "interval": {"type": "string", "pattern": r"^\d+s$"},
+                    "authorization": _closed({"credentials": _KEY}),
+                    "relabelings": _list(_RELABELING),
+                },
+                "authorization",
+            )
+        ),
+    }
+)
+
 OF_OPERATORS = {
     "Cluster": ("postgresql.cnpg.io/v1", _CLUSTER),
     "ScheduledBackup": ("postgresql.cnpg.io/v1", _SCHEDULED_BACKUP),
     "ObjectStore": ("barmancloud.cnpg.io/v1", _OBJECT_STORE),
     "ScaledObject": ("keda.sh/v1alpha1", _SCALED_OBJECT),
+    "PodMonitor": ("monitoring.coreos.com/v1", _POD_MONITOR),
     "HTTPRoute": ("gateway.networking.k8s.io/v1", _HTTP_ROUTE),
 }
 _METADATA = _closed({"name": _TEXT, "namespace": _TEXT, "labels": _STRINGS, "annotations": _STRINGS}, "annotations")

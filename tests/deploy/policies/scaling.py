@@ -5,7 +5,7 @@ from collections.abc import Iterator
 
 from prometheus_client import REGISTRY
 
-from tests.deploy.cluster import PRODUCTION, Cluster, Object
+from tests.deploy.cluster import PRODUCTION, Cluster, Object, matches
 from tests.deploy.policies import Complaints, policy
 
 
@@ -78,6 +78,27 @@ def the_database_bears_as_many_processes_as_may_come(cluster: Cluster) -> Compla
         # The operator and its replicas need some as well.
         if opened + 20 > allowed:
             yield f"up to {opened} connections, and PostgreSQL takes {allowed}"
+
+
+@policy(PRODUCTION)
+def each_process_is_read_with_the_labels_that_are_asked_for(cluster: Cluster) -> Complaints:
+    """`service`, `part` and the job's name are what rules, dashboard and autoscalers choose by."""
+    monitors = [body["spec"] for body in cluster.all("PodMonitor")]
+    for pod in cluster.ours():
+        endpoints = [
+            e for spec in monitors if matches(spec["selector"], pod.labels) for e in spec["podMetricsEndpoints"]
+        ]
+        if len(endpoints) != 1:
+            yield f"{pod.owner} is read {len(endpoints)} times"
+            continue
+        [endpoint] = endpoints
+        labels = {rule["targetLabel"]: rule.get("replacement") for rule in endpoint["relabelings"]}
+        if labels != {"job": "asar", "service": None, "part": None}:
+            yield f"{pod.owner} is read under {sorted(labels)}"
+        if endpoint["port"] not in {port["name"] for port in pod.container.get("ports", [])}:
+            yield f"{pod.owner} has no port {endpoint['port']}"
+        if (pod.service == "gateway") != ("authorization" in endpoint):
+            yield f"{pod.owner} is read without its key, or with one that nobody asks for"
 
 
 def _settings(cluster: Cluster) -> str:
