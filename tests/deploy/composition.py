@@ -19,7 +19,12 @@ def raw() -> dict[str, Any]:
 
 
 def services() -> dict[str, Any]:
+    """All that runs, those of profiles too."""
     return raw()["services"]
+
+
+def of_profile(profile: str) -> set[str]:
+    return {name for name, said in services().items() if profile in said.get("profiles", [])}
 
 
 def demanded() -> set[str]:

@@ -1,5 +1,6 @@
 """What `docker-compose.yml` would start: valid, hardened, and with one door only."""
 
+import re
 import shutil
 from pathlib import Path
 from typing import Any
@@ -15,6 +16,7 @@ from tests.deploy.programs import beside_python, run
 
 ONCE = {"keys", *(f"migrate-{service}" for service in SERVICES)}
 SERVERS = {"postgres", "nats"}
+WATCHING = {"prometheus", "grafana", "traces"}
 
 
 def given() -> dict[str, str]:
@@ -55,7 +57,8 @@ def test_compose_itself_reads_the_file(tmp_path: Path) -> None:
 
 
 def test_it_has_each_service_and_what_they_need() -> None:
-    assert composition.services().keys() == {*SERVICES, *SERVERS, *ONCE}
+    assert composition.services().keys() == {*SERVICES, *SERVERS, *ONCE, *WATCHING}
+    assert composition.of_profile("observability") == WATCHING
 
 
 def test_each_part_is_hardened(part: tuple[str, dict[str, Any]]) -> None:
@@ -83,19 +86,25 @@ def test_what_stays_is_watched_and_what_is_done_once_is_tried_again(part: tuple[
     if name in ONCE:
         assert said["restart"] == "on-failure"
         assert "healthcheck" not in said
+    elif name == "traces":
+        # Its image holds one program, which cannot ask itself.
+        assert said["restart"] == "unless-stopped"
     else:
         assert said["restart"] == "unless-stopped"
         # No shell: it may be missing, and swallows signals.
         assert said["healthcheck"]["test"][0] == "CMD"
-        assert said["healthcheck"]["test"][1] == ("pg_isready" if name == "postgres" else "python")
+        asks = {"postgres": "pg_isready", "prometheus": "promtool", "grafana": "wget"}
+        assert said["healthcheck"]["test"][1] == asks.get(name, "python")
 
 
 def test_the_gateway_is_the_only_door_and_opens_to_this_machine_alone() -> None:
     published = {name: said["ports"] for name, said in composition.services().items() if "ports" in said}
     reached = {name for name, said in composition.services().items() if "outer" in said.get("networks", [])}
 
-    assert published.keys() == reached == {"gateway"}
+    assert published.keys() == reached == {"gateway", *WATCHING}
     assert [composition.filled(port, {}) for port in published["gateway"]] == ["127.0.0.1:8080:8000"]
+    # What watches is never opened to others, whatever the environment says.
+    assert all(port.startswith("127.0.0.1:") for name in WATCHING for port in published[name])
     assert composition.raw()["networks"]["inner"] == {"internal": True}
 
 
@@ -148,6 +157,25 @@ def test_each_service_knows_its_own_user_of_nats_alone() -> None:
             variables = composition.environment(container, made)
             password = made[f"ASAR_NATS_{service.upper()}_PASSWORD"]
             assert variables["ASAR_NATS_URL"] == f"nats://{service}:{password}@nats:4222"
+
+
+def test_what_watches_finds_its_files() -> None:
+    for name in sorted(WATCHING):
+        for mount in composition.services()[name].get("volumes", []):
+            source, target, *mode = mount.split(":")
+            if source.startswith("."):
+                assert (CODE / source).exists(), mount
+                assert mode == ["ro"], mount
+            else:
+                assert source in composition.raw()["volumes"], mount
+            assert target.startswith("/")
+    [secret] = composition.services()["prometheus"]["secrets"]
+    read = (CODE / "deploy" / "prometheus" / "prometheus.yml").read_text(encoding="utf-8")
+    assert f"credentials_file: /run/secrets/{secret}" in read
+    provisioned = (CODE / "deploy" / "grafana" / "provisioning").rglob("*.yml")
+    told = composition.services()["grafana"]["environment"]
+    asked = {name for file in provisioned for name in re.findall(r"\$\{(\w+)\}", file.read_text(encoding="utf-8"))}
+    assert asked <= told.keys()
 
 
 def test_no_environment_reaches_the_image_or_the_repository() -> None:

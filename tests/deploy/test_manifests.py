@@ -1,6 +1,8 @@
 """How `deploy/k8s` is rendered, and that what it refers to is there; what must be so of it all is in `policies`."""
 
 import json
+import os
+import re
 import shutil
 import subprocess
 import tomllib
@@ -15,6 +17,7 @@ from deploy import credentials
 from deploy.local.installation import CODE
 from tests.deploy import kustomization
 from tests.deploy.cluster import BASE, DEVELOPMENT, K8S, PRODUCTION, Cluster, rendered
+from tests.deploy.policies import POLICIES
 from tests.deploy.policies.objects import NEWEST
 
 FOLDERS = [BASE, DEVELOPMENT, PRODUCTION]
@@ -31,6 +34,24 @@ def test_kubectl_renders_the_same(folder: Path) -> None:
         return {(one["kind"], one["metadata"]["name"]): one for one in objects}
 
     assert by_name(list(yaml.safe_load_all(done.stdout))) == by_name(kustomization.render(folder))
+
+
+@pytest.mark.parametrize("recovers", [False, True], ids=["as it is", "recovering"])
+def test_the_overlay_of_the_how_to_keeps_to_the_policies(tmp_path: Path, recovers: bool) -> None:
+    text = (CODE / "docs" / "how-to" / "run-on-kubernetes.md").read_text(encoding="utf-8")
+    overlay, *_, components = re.findall(r"```yaml\n(apiVersion: kustomize.*?|components:.*?)```", text, re.DOTALL)
+    up = os.path.relpath(CODE, tmp_path.resolve())
+    said = (overlay + components * recovers).replace("../asar", up)
+    (tmp_path / "kustomization.yaml").write_text(said, encoding="utf-8")
+    values = [body for body in rendered(PRODUCTION).objects if body["kind"] == "Values"]
+
+    cluster = Cluster(kustomization.render(tmp_path) + values)
+
+    kept = [policy for policy in POLICIES.values() if PRODUCTION in policy.folders]
+    assert [complaint for policy in kept for complaint in policy.complaints(cluster)] == []
+    assert {pod.container["image"].split("@")[0] for pod in cluster.ours()} == {"registry.your.example/asar"}
+    [postgres] = cluster.all("Cluster")
+    assert ("recovery" in postgres["spec"]["bootstrap"]) == recovers
 
 
 def test_the_base_is_of_this_version() -> None:

@@ -9,9 +9,7 @@ import yaml
 
 from tests.deploy.cluster import Cluster, objects_of, rendered
 from tests.deploy.kustomization import apply
-
-# They register themselves.
-from tests.deploy.policies import POLICIES, Policy, durability, network, objects, pods, scaling, secrets  # noqa: F401
+from tests.deploy.policies import POLICIES, Policy
 
 KEPT = [(policy, folder) for policy in POLICIES.values() for folder in policy.folders]
 BROKEN: dict[str, dict[str, list[Any]]] = yaml.safe_load(Path(__file__).with_name("broken.yaml").read_text("utf-8"))

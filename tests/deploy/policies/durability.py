@@ -3,7 +3,7 @@
 import re
 
 from tests.deploy.cluster import PRODUCTION, Cluster, Object
-from tests.deploy.policies import Complaints, policy
+from tests.deploy.policies.registry import Complaints, policy
 
 _PLUGIN = "barman-cloud.cloudnative-pg.io"
 _UNITS = {"Mi": 2**20, "MiB": 2**20, "Gi": 2**30, "GiB": 2**30}

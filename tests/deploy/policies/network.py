@@ -2,7 +2,7 @@
 
 from deploy.local.installation import OWNERS
 from tests.deploy.cluster import DEVELOPMENT, PRODUCTION, Cluster
-from tests.deploy.policies import Complaints, policy
+from tests.deploy.policies.registry import Complaints, policy
 
 _PORTS = (8000, 5432, 4222, 6222, 8222, 7777, 9187)
 _SERVERS = {"postgres": 5432, "nats": 4222}

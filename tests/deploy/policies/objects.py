@@ -9,7 +9,7 @@ import kubernetes_validate
 from deploy.local.installation import SERVICES
 from tests.deploy import schemas
 from tests.deploy.cluster import DEVELOPMENT, PRODUCTION, Cluster, Object
-from tests.deploy.policies import Complaints, policy
+from tests.deploy.policies.registry import Complaints, policy
 
 OLDEST, NEWEST = "1.30", kubernetes_validate.latest_version()
 _PINNED = re.compile(r"[\w./-]+(:(?!latest$)[\w.-]+|@sha256:[0-9a-f]{64})")

@@ -2,7 +2,7 @@
 
 from shared.server import GRACE_S
 from tests.deploy.cluster import BASE, PRODUCTION, Cluster, Pod, matches
-from tests.deploy.policies import Complaints, policy
+from tests.deploy.policies.registry import Complaints, policy
 
 CLEANING_UP_S = 8
 """The database's pool and the connection to NATS are closed after the last request, each with a deadline."""

@@ -6,7 +6,7 @@ from collections.abc import Iterator
 from prometheus_client import REGISTRY
 
 from tests.deploy.cluster import PRODUCTION, Cluster, Object, matches
-from tests.deploy.policies import Complaints, policy
+from tests.deploy.policies.registry import Complaints, policy
 
 
 def limits(cluster: Cluster) -> Iterator[tuple[str, str, int, int]]:

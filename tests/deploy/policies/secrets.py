@@ -4,7 +4,7 @@ from deploy.local.installation import SERVICES
 from services.gateway.settings import GatewaySettings
 from shared.settings import Settings
 from tests.deploy.cluster import Cluster, Pod
-from tests.deploy.policies import Complaints, policy
+from tests.deploy.policies.registry import Complaints, policy
 
 _ADDRESSES = {"ASAR_DATABASE_URL", "ASAR_OWNER_DATABASE_URL", "ASAR_NATS_URL"}
 """They hold passwords."""
