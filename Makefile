@@ -97,11 +97,12 @@ wrk:
 	else echo "The benchmarks need wrk. Install it with your system's packages, then run this again."; exit 1; \
 	fi
 
-# Prometheus's own checker of rules, from Debian's package, unpacked and not installed. Elsewhere: from your system's packages.
+# Prometheus's own checker of rules, out of Debian's package: unpacked, not installed.
 promtool: install
 	@test -x $(BIN)/promtool || command -v promtool >/dev/null || { \
-	folder=$$(mktemp -d) && cd "$$folder" && chmod 755 . && \
-	{ apt-get download -qq promtool 2>/dev/null || apt-get download -qq prometheus 2>/dev/null; } && \
+	folder=$$(mktemp -d) && chmod 755 "$$folder" && cd "$$folder" && \
+	get() { apt-get download -qq promtool 2>/dev/null || apt-get download -qq prometheus 2>/dev/null; } && \
+	{ get || { test "$$(id -u)" = 0 && apt-get update -qq && get; }; } && \
 	dpkg-deb --extract ./*.deb . && cp usr/bin/promtool "$(CURDIR)/$(BIN)/promtool" && rm -r "$$folder"; } || \
 	echo "promtool is not to be had here, so what the alert rules say is not tested. It comes with Prometheus."
 
