@@ -4,6 +4,8 @@ import contextlib
 import time
 from pathlib import Path
 
+import nats.errors
+
 from deploy.local import ports, processes
 from deploy.local.nats import EmbeddedNats
 from shared.messaging.connection import connect
@@ -108,7 +110,11 @@ class ClusteredSystem(RunningSystem):
         client = await connect(self.nats_url(OPERATOR))
 
         async def leader() -> str | None:
-            info = await client.jetstream().stream_info(stream_name(service))
+            try:
+                info = await client.jetstream().stream_info(stream_name(service))
+            except nats.errors.Error:
+                # They are about to choose one.
+                return None
             return info.cluster.leader if info.cluster else None
 
         try:

@@ -4,7 +4,7 @@ import time
 from collections.abc import AsyncGenerator, Collection
 from contextlib import asynccontextmanager
 
-from tests.faults.checker import Finding, ask_again, compare, facts_of, of_report, wait_until_back
+from tests.faults.checker import BACK_WITHIN_S, Finding, ask_again, compare, facts_of, of_report, wait_until_back
 from tests.faults.load import Life
 from tests.faults.verdict import Verdict
 from tests.running import RunningSystem
@@ -27,9 +27,11 @@ async def under_load(system: RunningSystem, verdict: Verdict, *, poison: Collect
             await life.goes_on()
             began_s = time.monotonic()
             yield life
-            await life.goes_on()
+            mended_s = time.monotonic()
+            await life.goes_on(patience_s=BACK_WITHIN_S)
             outage_s = history.outage_s(since_s=began_s)
-        await wait_until_back(system, poison=poison)
+        left_s = mended_s + BACK_WITHIN_S - time.monotonic()
+        await wait_until_back(system, poison=poison, patience_s=left_s)
         finding = await count_everything(system, life, poison=poison)
     finally:
         await life.close()
