@@ -23,6 +23,7 @@ from shared import health, languages, openapi, problems, safety, telemetry
 from shared.access.principal import EVERYTHING
 from shared.access.token import Verifier
 from shared.database import CONNECTION_LOST, Database, DatabaseUnavailable, Transaction, role_of
+from shared.direct import Direct
 from shared.endings import end
 from shared.idempotency import KEEP_DAYS
 from shared.jobs.job import forget_expired
@@ -108,7 +109,7 @@ class Process:
             generate_unique_id_function=openapi.name_of,
             lifespan=self._lifespan,
             # Our own middleware traces; FastAPI's costs half the rate.
-            telemetry={"tracing": False, "metrics": False},  # pyright: ignore[reportArgumentType]
+            telemetry={"tracing": False, "metrics": False, "logs": False},  # pyright: ignore[reportArgumentType]
         )
         problems.install(app)
         openapi.describe(app)
@@ -117,6 +118,7 @@ class Process:
         app.state.seal = self.seal
         app.state.cursors = Cursors(self.settings.keys_dir)
         app.state.verifier = Verifier(self.settings.keys_dir, self.service)
+        app.add_middleware(Direct)
         app.add_middleware(problems.BodyLimit, bytes_max=BODY_BYTES_MAX, larger=self.larger_bodies)
         app.add_middleware(languages.Listening)
         app.add_middleware(telemetry.Observed, from_outside=self.is_a_door)

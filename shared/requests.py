@@ -5,7 +5,8 @@ FastAPI runs what follows a dependency's `yield` once the response is on its way
 """
 
 import asyncio
-from collections.abc import Callable, Coroutine
+from collections.abc import Awaitable, Callable, Coroutine
+from functools import cached_property, partial
 from typing import Annotated, Any
 
 from fastapi import APIRouter, Depends, Request
@@ -21,6 +22,7 @@ from shared.database import TRY_AGAIN, Database, Transaction
 from shared.errors import PreconditionFailed, Refusal, Stale, Unavailable
 from shared.idempotency import IdempotencyInProgress
 from shared.metrics import REPLAYS
+from shared.plain import plain as plain_of
 from shared.sealed import Seal
 
 __all__ = [
@@ -70,15 +72,45 @@ class TransactionRoute(APIRoute):
     def get_route_handler(self) -> Handler:
         """Raises: TypeError: the route does not say who may come in, so nobody may."""
         handle = super().get_route_handler()
+
+        async def read(_: Request) -> Handler:
+            return handle
+
+        answer = self._in_a_transaction(read)
+        return _one_of_few(answer, self._permission) if self._takes_files else answer
+
+    @cached_property
+    def directly(self) -> Handler | None:
+        """The same without FastAPI's way through a request, where the route is plain (`shared.direct`)."""
+        plain = plain_of(self)
+        # What else goes around the handler must not be left out.
+        if plain is None or self._takes_files or type(self) is not TransactionRoute:
+            return None
+
+        async def read(request: Request) -> Handler:
+            return partial(plain.answer, given=await plain.read(request))
+
+        return self._in_a_transaction(read)
+
+    @property
+    def _takes_files(self) -> bool:
+        return getattr(self.endpoint, _TAKES_FILES, False)
+
+    @property
+    def _permission(self) -> Permission:
         permission = permission_of(self.dependencies)
         if permission is None:
             raise TypeError(f"{self.path} declares no permission")
-        conventions = Conventions(self)
+        return permission
+
+    def _in_a_transaction(self, read: Callable[[Request], Awaitable[Handler]]) -> Handler:
+        permission, conventions = self._permission, Conventions(self)
 
         async def in_a_transaction(request: Request) -> Response:
             principal = caller(request)
             # Before anything else that a stranger could be told.
             require(principal, permission)
+            handle = await read(request)
             asked = await conventions.asked(request, principal)
             for _ in range(ATTEMPTS):
                 try:
@@ -94,8 +126,7 @@ class TransactionRoute(APIRoute):
                     return response if asked.rehearsed else conventions.dressed(request, response)
             raise Busy
 
-        takes_files = getattr(self.endpoint, _TAKES_FILES, False)
-        return _one_of_few(in_a_transaction, permission) if takes_files else in_a_transaction
+        return in_a_transaction
 
 
 def _one_of_few(answer: Handler, permission: Permission) -> Handler:
