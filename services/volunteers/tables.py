@@ -16,7 +16,7 @@ from sqlalchemy import (
     text,
 )
 from sqlalchemy.dialects.postgresql import JSONB
-from sqlmodel import DateTime, Field, SQLModel
+from sqlmodel import DateTime, Field
 
 from services.volunteers import domain
 from shared.database import NUMBERS_AT_ONCE
@@ -26,10 +26,11 @@ from shared.journal import remember_journal
 from shared.messaging.tables import remember_messages
 from shared.reach import EVERYBODY, centre_reached, is_own, parts_reached, scoped, scoped_by
 from shared.refused_as import refused_as
+from shared.rows import TableRow
 from shared.sealed import sealed
 
 
-class Base(SQLModel):
+class Base(TableRow):
     """Its own metadata: SQLModel's global one would let the services' tables collide in one test process."""
 
     metadata = MetaData()
