@@ -12,6 +12,7 @@ from sqlalchemy import MetaData
 
 from shared.access.principal import Reach
 from shared.database.errors import CONNECTION_LOST, REFUSED, DatabaseUnavailable, is_ours, refusals_of
+from shared.database.lending import Lending
 from shared.database.statements import to_json
 from shared.database.transaction import ACQUIRE_TIMEOUT_S, Transaction
 from shared.errors import AlreadyExists, OutOfReach, Stale
@@ -56,6 +57,7 @@ class Database:
         self._pool_size = pool_size
         self._schema = schema
         self._pool: AnyPool | None = None
+        self._lending: Lending | None = None
         self._refusals = refusals_of(metadata)
         self.is_scoped = any(scope_of(table) is not None for table in metadata.tables.values())
         """Whether it has rows that not everybody reaches."""
@@ -86,9 +88,12 @@ class Database:
             command_timeout=STATEMENT_MAX_S,
             server_settings=settings,
         )
+        self._lending = Lending(self._pool, size=self._pool_size)
 
     async def close(self) -> None:
         if self._pool is not None:
+            if self._lending is not None:
+                await self._lending.close()
             try:
                 await asyncio.wait_for(self._pool.close(), timeout=2)
             except TimeoutError:
@@ -100,6 +105,13 @@ class Database:
         if self._pool is None:
             raise DatabaseUnavailable
         return self._pool
+
+    @property
+    def lending(self) -> Lending:
+        """Where transactions have their connections from."""
+        if self._pool is None or self._lending is None:
+            raise DatabaseUnavailable
+        return self._lending
 
     @asynccontextmanager
     async def transaction(self, reach: Reach) -> AsyncGenerator[Transaction]:
@@ -158,7 +170,7 @@ class Database:
     def tell(self, name: str) -> None:
         """Have Prometheus know how much of the pool is in use."""
         pool = self.pool
-        idle = pool.get_idle_size()
+        idle = pool.get_idle_size() + self.lending.kept
         CONNECTIONS.labels(name, "used").set(pool.get_size() - idle)
         CONNECTIONS.labels(name, "idle").set(idle)
         CONNECTIONS_MAX.labels(name).set(pool.get_max_size())

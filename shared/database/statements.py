@@ -1,7 +1,7 @@
 """The SQL of a transaction: the one statement that its gathered rows leave as, and its look-ups by id."""
 # ruff: noqa: S608 - the names in this module's SQL are those of our own tables; values are always parameters.
 
-from collections.abc import Collection, Mapping
+from collections.abc import Mapping, Sequence
 from functools import lru_cache
 from typing import Any
 
@@ -27,17 +27,16 @@ def add(
     kind: str,
     table: Table,
     columns: tuple[str, ...],
-    rows: Collection[Mapping[str, Any]],
+    rows: Sequence[Mapping[str, Any]],
 ) -> None:
     many = len(rows) > 1
     shape.append((kind, table, columns, many))
-    json = _json_columns(table)
-    for column in columns:
-        values = [row.get(column) for row in rows]
-        if column in json:
+    values = [list(map(row.get, columns)) for row in rows]
+    for place in _places_of_json(table, columns):
+        for row in values:
             # As text: asyncpg takes an array of JSON lists for one array of several dimensions.
-            values = [None if value is None else to_json(value) for value in values]
-        arguments.append(values if many else values[0])
+            row[place] = None if row[place] is None else to_json(row[place])
+    arguments += map(list, zip(*values, strict=True)) if many else values[0]
 
 
 @lru_cache(maxsize=1024)
@@ -96,9 +95,9 @@ def insert_columns(table: Table) -> tuple[str, ...]:
     return tuple(c.name for c in table.columns if c.identity is None and c.server_default is None)
 
 
-@lru_cache(maxsize=256)
-def _json_columns(table: Table) -> frozenset[str]:
-    return frozenset(column.name for column in table.columns if _type_of(column) == _JSONB)
+@lru_cache(maxsize=1024)
+def _places_of_json(table: Table, columns: tuple[str, ...]) -> list[int]:
+    return [i for i, name in enumerate(columns) if name != WAS and _type_of(table.columns[name]) == _JSONB]
 
 
 @lru_cache(maxsize=1024)

@@ -293,7 +293,7 @@ class Transaction:
         """Give the connection back."""
         connection, self._connection = self._connection, None
         if connection is not None:
-            await self._database.pool.release(connection)
+            await self._database.lending.give_back(connection)
 
     async def abandon(self) -> None:
         """Undo everything. Whatever is wrong with the connection, another error is on its way and tells more."""
@@ -305,7 +305,7 @@ class Transaction:
                 if self._open:
                     await connection.execute("ROLLBACK", timeout=5)
             finally:
-                await self._database.pool.release(connection, timeout=5)
+                await self._database.lending.discard(connection, timeout_s=5)
 
     @asynccontextmanager
     async def attempt(self) -> AsyncGenerator[None]:
@@ -389,7 +389,7 @@ class Transaction:
         if self._connection is None:
             began = time.perf_counter()
             try:
-                self._connection = await self._database.pool.acquire(timeout=ACQUIRE_TIMEOUT_S)
+                self._connection = await self._database.lending.take(timeout_s=ACQUIRE_TIMEOUT_S)
             finally:
                 waited_s = time.perf_counter() - began
                 if waited_s > WAIT_TOLD_FROM_S:

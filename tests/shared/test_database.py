@@ -70,8 +70,8 @@ async def test_everything_that_a_command_gathers_leaves_in_one_statement(databas
         tx.increase(Sky, {"place": "steppe", "on": DAY}, flights=1)
         tx.announce(KiteMade(kite_id=old.id, name="put"), at=NOW)
 
-    assert [statement.partition(" ")[0] for statement in sent] == ["WITH", "COMMIT"]
     assert await stored(database) == ["a", "b", "other", "put"]
+    assert [statement.partition(" ")[0] for statement in sent] == ["WITH", "COMMIT"]
 
 
 def _counting(tx: Transaction) -> list[str]:
