@@ -141,7 +141,7 @@ async def attempt_of(request: Request, *, principal: str, operation: str, requir
     written = _KEY.fullmatch(key)
     if written is None:
         raise IdempotencyKeyUnusable
-    query = urlencode(sorted(request.query_params.multi_items()))
-    digest = hashlib.sha256(f"{request.method} {request.url.path}?{query}\n".encode())
+    query = urlencode(sorted(request.query_params.multi_items())) if request.query_params else ""
+    digest = hashlib.sha256(f"{request.method} {request.scope['path']}?{query}\n".encode())
     digest.update(await request.body())
     return Attempt(principal, operation, written["key"], digest.digest())

@@ -93,10 +93,27 @@ class Principal(BaseModel):
 
     def may(self, permission: Permission) -> bool:
         """Whether this is allowed at all; where is what `reach` tells."""
-        return any(grant.gives(permission) for grant in self.grants)
+        return permission in self.permissions
 
     def reach(self, permission: Permission) -> Reach:
         """Where a permission holds: the union of the grants that give it, never of all grants there are."""
+        known = self.reaches.get(permission)
+        if known is None:
+            known = self.reaches[permission] = self._reach(permission)
+        return known
+
+    @cached_property
+    def permissions(self) -> frozenset[Permission]:
+        return frozenset(
+            permission for permission in Permission if any(grant.gives(permission) for grant in self.grants)
+        )
+
+    @cached_property
+    def reaches(self) -> dict[Permission, Reach]:
+        """What `reach` has answered so far: a caller's next request asks for the same."""
+        return {}
+
+    def _reach(self, permission: Permission) -> Reach:
         if permission in EVERYWHERE:
             return EVERYTHING
         giving = [grant for grant in self.grants if grant.gives(permission)]
