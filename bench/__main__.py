@@ -13,14 +13,18 @@ import time
 from collections.abc import AsyncIterator, Callable
 from pathlib import Path
 
-from bench import dashboard, door, drain, reach, registration, report
+from bench import dashboard, door, drain, reach, report, writes
 from bench.measure import Growth, Result
 from bench.servers import Servers
 
 Benchmark = Callable[[Servers], AsyncIterator[Result | Growth]]
 
 QUICK: dict[str, Benchmark] = {
-    "registration": registration.measure,
+    "registration": writes.registration,
+    "donation": writes.donation,
+    "sign_up": writes.sign_up,
+    "one_connection": writes.one_connection,
+    "telemetry": writes.telemetry,
     "door": door.measure,
     "dashboard": dashboard.measure,
     "drain": drain.measure,

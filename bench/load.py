@@ -18,6 +18,11 @@ SECONDS = 2
 _runs = count(1)
 
 
+def coming_run() -> int:
+    """The number of the next run of wrk: `posting` makes its numbers of it."""
+    return next(_runs) + 1
+
+
 @dataclass(frozen=True)
 class Load:
     """What a client saw."""
