@@ -6,6 +6,7 @@ import contextlib
 import math
 import sys
 from collections.abc import AsyncGenerator, Awaitable, Callable, Mapping, Sequence
+from datetime import timedelta
 from functools import cached_property, lru_cache, partial
 from pathlib import Path
 from typing import Any
@@ -19,7 +20,7 @@ from fastapi import FastAPI
 from sqlalchemy import MetaData
 from starlette.types import ASGIApp
 
-from shared import health, languages, openapi, problems, safety, telemetry
+from shared import clock, health, languages, openapi, problems, safety, telemetry
 from shared.access.principal import EVERYTHING
 from shared.access.token import Verifier
 from shared.database import CONNECTION_LOST, Database, DatabaseUnavailable, Transaction, role_of
@@ -47,6 +48,8 @@ WORKER = ("relay", "consume")
 """Everything but the web server's requests, where those are to scale and to fail by themselves."""
 
 _COMMANDS = ("migrate", "audit", "parked", "redrive", "replay", "reseal", "seals")
+LOOK_AT_CLOCK_EVERY_S = 10.0
+CLOCK_WRONG_S = 5.0
 
 Job = Callable[[Transaction], Awaitable[int]]
 """A command that the passing of time demands; returns how much it did, and is called at once again if that is > 0."""
@@ -76,6 +79,7 @@ class Process:
         `larger_bodies`: the paths that take more bytes than others, and how many.
         """
         safety.require(safety.faults(settings))
+        clock.follow(clock.now() + timedelta(seconds=settings.clock_ahead_s))
         self.service = service
         self.settings = settings
         self.database = Database(settings.database_url, metadata, pool_size=settings.pool_size)
@@ -154,10 +158,25 @@ class Process:
                 log.warning("database is not reachable yet", error=type(error).__name__)
                 await asyncio.sleep(pause_s)
                 pause_s = min(pause_s * 2, 2.0)
+        await self._set_clock()
+        keeping_time = asyncio.create_task(self._keep_time())
         try:
             yield
         finally:
+            await end(keeping_time)
             await self.database.close()
+
+    async def _set_clock(self) -> None:
+        """Take over the database's time."""
+        with contextlib.suppress(*CONNECTION_LOST, DatabaseUnavailable):
+            wrong_s = clock.follow(await self.database.pool.fetchval("SELECT clock_timestamp()"))
+            if abs(wrong_s) > CLOCK_WRONG_S:
+                log.warning("this machine's clock is wrong; the database's is followed", seconds=round(wrong_s))
+
+    async def _keep_time(self) -> None:
+        while True:
+            await asyncio.sleep(LOOK_AT_CLOCK_EVERY_S)
+            await self._set_clock()
 
     def _ready(self) -> dict[str, health.Check]:
         async def migrated() -> None:

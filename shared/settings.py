@@ -28,4 +28,7 @@ class Settings(BaseSettings):
     trace_sample: float = Field(0.01, ge=0, le=1, description="Share of requests that are traced.")
     pool_size: int = Field(10, ge=2, le=200, description="Database connections at the most.")
     stream_replicas: int = Field(1, ge=1, le=5, description="Copies of each stream in a NATS cluster: 3 in production.")
+    clock_ahead_s: float = Field(
+        0.0, description="For tests: by how many seconds this process is wrong about the time."
+    )
     organisation_name: str = Field("Asar", description="The network's name as the page shows it.")

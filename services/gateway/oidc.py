@@ -112,7 +112,7 @@ class Issuer:
                 code_challenge_method="S256",
             )
         )
-        until = int(time.time()) + BACK_WITHIN_S
+        until = _now_s() + BACK_WITHIN_S
         sealed = self._seal.close(orjson.dumps({**journey, "until": until}), place=_PLACE, row="-")
         return Departure(url, f"{COOKIE}={sealed.hex()}; Max-Age={BACK_WITHIN_S}{_FLAGS}")
 
@@ -127,7 +127,7 @@ class Issuer:
             journey = orjson.loads(self._seal.open(bytes.fromhex(cookie), place=_PLACE, row="-"))
         except (ValueError, KeyError, IndexError, InvalidTag) as error:
             raise CredentialsRefused from error
-        if journey["until"] < time.time() or not hmac.compare_digest(state.encode(), journey["state"].encode()):
+        if journey["until"] < _now_s() or not hmac.compare_digest(state.encode(), journey["state"].encode()):
             raise CredentialsRefused
         claims = await self._verified(await self._exchanged(code, journey["verifier"]), audience=self._client_id)
         if not hmac.compare_digest(str(claims.get("nonce")).encode(), journey["nonce"].encode()):
@@ -191,6 +191,7 @@ class Issuer:
         try:
             decoded = jwt.decode(token, await self._keys_for(_kid_of(token)), algorithms=list(ALGORITHMS))
             registry = jwt.JWTClaimsRegistry(
+                now=_now_s,
                 leeway=_CLOCKS_APART_S,
                 iss={"essential": True, "value": self._issuer},
                 aud={"essential": True, "value": audience},
@@ -258,3 +259,7 @@ def _kid_of(token: str) -> str:
 
 def _has(keys: KeySet, kid: str) -> bool:
     return any(key.kid == kid for key in keys.keys)
+
+
+def _now_s() -> int:
+    return int(clock.now().timestamp())

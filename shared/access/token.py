@@ -4,7 +4,6 @@ Ed25519, sixty seconds, one audience. `joserfc.jwt.decode` checks neither `exp`,
 only place that decodes.
 """
 
-import time
 from functools import lru_cache
 from pathlib import Path
 from typing import Any
@@ -15,6 +14,7 @@ from joserfc.errors import JoseError
 from joserfc.jwk import KeySet, OKPKey
 from pydantic import ValidationError
 
+from shared import clock
 from shared.access.keys import INTERNAL_PRIVATE, INTERNAL_PUBLIC
 from shared.access.principal import Principal
 from shared.errors import Unauthenticated
@@ -25,6 +25,10 @@ _TYPE = "internal+jwt"
 _ISSUER = "gateway"
 _CLOCKS_APART_S = 5
 _REMEMBERED_MAX = 10_000
+
+
+def _now_s() -> float:
+    return clock.now().timestamp()
 
 
 class TokenRefused(Unauthenticated):
@@ -39,7 +43,7 @@ class Signer:
         self._signed: dict[tuple[Principal, str], tuple[float, str]] = {}
 
     def sign(self, principal: Principal, audience: str) -> str:
-        now = time.time()
+        now = _now_s()
         good_until, token = self._signed.get((principal, audience), (0.0, ""))
         if now < good_until:
             return token
@@ -75,7 +79,7 @@ class Verifier:
             TokenRefused: not signed by the gateway, for another service, of another kind, or out of its time.
         """
         issued_at, expires_at, principal = self._decoded(token)
-        if not issued_at - _CLOCKS_APART_S <= time.time() < expires_at:
+        if not issued_at - _CLOCKS_APART_S <= _now_s() < expires_at:
             raise TokenRefused
         return principal
 
@@ -83,6 +87,7 @@ class Verifier:
         try:
             decoded = jwt.decode(token, self._keys, algorithms=_ALGORITHMS)
             registry = jwt.JWTClaimsRegistry(
+                now=lambda: int(_now_s()),
                 iss={"essential": True, "value": _ISSUER},
                 aud={"essential": True, "value": self._audience},
                 exp={"essential": True},

@@ -153,7 +153,7 @@ def test_a_token_ends_even_where_it_was_accepted_before(
     assert verifier.verify(signed) == COORDINATOR
 
     later = time.time() + LIFETIME_S + 1
-    monkeypatch.setattr("shared.access.token.time.time", lambda: later)
+    monkeypatch.setattr("shared.access.token._now_s", lambda: later)
 
     with pytest.raises(TokenRefused):
         verifier.verify(signed)
@@ -165,7 +165,7 @@ def test_a_token_is_used_for_half_its_life_and_then_signed_anew(
     signer, now = Signer(keys_dir), time.time()
     signed = [signer.sign(COORDINATOR, "kites")]
     for seconds in (1, LIFETIME_S / 2 - 2, LIFETIME_S / 2 + 2):
-        monkeypatch.setattr("shared.access.token.time.time", lambda seconds=seconds: now + seconds)
+        monkeypatch.setattr("shared.access.token._now_s", lambda seconds=seconds: now + seconds)
         signed.append(signer.sign(COORDINATOR, "kites"))
 
     assert signed[0] == signed[1] == signed[2] != signed[3]

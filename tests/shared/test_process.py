@@ -63,7 +63,9 @@ class Running:
 
 
 @contextlib.asynccontextmanager
-async def running(*arguments: str, database_url: str, nats_url: str, keys_dir: Path) -> AsyncIterator[Running]:
+async def running(
+    *arguments: str, database_url: str, nats_url: str, keys_dir: Path, **settings: str
+) -> AsyncIterator[Running]:
     make_settings(database_url, nats_url, keys_dir)
     port = free_port()
     environment = {
@@ -72,6 +74,7 @@ async def running(*arguments: str, database_url: str, nats_url: str, keys_dir: P
         "ASAR_NATS_URL": nats_url,
         "ASAR_KEYS_DIR": str(keys_dir),
         "ASAR_PORT": str(port),
+        **{f"ASAR_{name.upper()}": value for name, value in settings.items()},
     }
     process = await asyncio.create_subprocess_exec(
         sys.executable, "-c", KITES, *arguments,
@@ -240,3 +243,20 @@ async def test_jobs_go_on_until_nothing_is_left_and_survive_a_failure(
     await asyncio.gather(task, return_exceptions=True)
 
     assert done[:4] == [-1, 5, 3, 0]
+
+
+@pytest.mark.parametrize("ahead_s", ["10800", "-10800"])
+async def test_on_a_machine_that_is_hours_wrong_the_time_is_the_database_s(
+    kites_url: str, nats_url: str, tmp_path: Path, ahead_s: str
+) -> None:
+    keys_dir = tmp_path / "keys"
+    async with running(
+        "api", database_url=kites_url, nats_url=nats_url, keys_dir=keys_dir, clock_ahead_s=ahead_s
+    ) as service:
+        await until(service.is_live)
+        token = Signer(keys_dir).sign(ADMINISTRATOR, "kites")
+
+        async with httpx.AsyncClient(headers={"Authorization": f"Bearer {token}"}) as client:
+            answer = await client.post(f"{service.address}/v1/kites", json={"name": "a"})
+
+        assert answer.status_code == 201, answer.text
