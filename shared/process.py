@@ -20,7 +20,7 @@ from fastapi import FastAPI
 from sqlalchemy import MetaData
 from starlette.types import ASGIApp
 
-from shared import clock, health, languages, openapi, problems, safety, telemetry
+from shared import clock, failpoints, health, languages, openapi, problems, safety, telemetry
 from shared.access.principal import EVERYTHING
 from shared.access.token import Verifier
 from shared.database import CONNECTION_LOST, Database, DatabaseUnavailable, Transaction, role_of
@@ -48,8 +48,7 @@ WORKER = ("relay", "consume")
 """Everything but the web server's requests, where those are to scale and to fail by themselves."""
 
 _COMMANDS = ("migrate", "audit", "parked", "redrive", "replay", "reseal", "seals")
-LOOK_AT_CLOCK_EVERY_S = 10.0
-CLOCK_WRONG_S = 5.0
+LOOK_AT_CLOCK_EVERY_S, CLOCK_WRONG_S = 10.0, 5.0
 
 Job = Callable[[Transaction], Awaitable[int]]
 """A command that the passing of time demands; returns how much it did, and is called at once again if that is > 0."""
@@ -79,6 +78,7 @@ class Process:
         `larger_bodies`: the paths that take more bytes than others, and how many.
         """
         safety.require(safety.faults(settings))
+        failpoints.arm(settings.failpoint)
         clock.follow(clock.now() + timedelta(seconds=settings.clock_ahead_s))
         self.service = service
         self.settings = settings

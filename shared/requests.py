@@ -13,7 +13,7 @@ from fastapi import APIRouter, Depends, Request
 from fastapi.responses import Response
 from fastapi.routing import APIRoute
 
-from shared import clock
+from shared import clock, failpoints
 from shared.access.doors import caller, permission_of, require
 from shared.access.permissions import Permission
 from shared.access.principal import Reach
@@ -153,6 +153,8 @@ async def _once(request: Request, handle: Handler, asked: Asked, reach: Reach) -
             raise LookupError("nothing has looked at the version that the request insists on")
         if asked.attempt is not None and response.status_code < _REFUSED_FROM:
             asked.attempt.remember(tx, request.app.state.seal, response, at=clock.now())
+        failpoints.reach("api.before_commit")
+    failpoints.reach("api.after_commit_before_response")
     return response
 
 

@@ -35,6 +35,8 @@ def _faults(settings: Settings) -> Iterator[str]:
             address = urlsplit(url.strip())
             if address.password is not None and address.password.lower() in {*_FOR_TRYING, address.username}:
                 yield f"ASAR_{name.upper()} has a password that is for trying things out."
+    if settings.failpoint:
+        yield "ASAR_FAILPOINT has the process die on purpose."
     if settings.clock_ahead_s:
         yield "ASAR_CLOCK_AHEAD_S has the process be wrong about the time."
     if settings.keys_dir.is_dir():

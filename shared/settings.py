@@ -28,6 +28,9 @@ class Settings(BaseSettings):
     trace_sample: float = Field(0.01, ge=0, le=1, description="Share of requests that are traced.")
     pool_size: int = Field(10, ge=2, le=200, description="Database connections at the most.")
     stream_replicas: int = Field(1, ge=1, le=5, description="Copies of each stream in a NATS cluster: 3 in production.")
+    failpoint: str = Field(
+        "", description="For tests: the place at which the process dies, `point` or `point:n` for the n-th time there."
+    )
     clock_ahead_s: float = Field(
         0.0, description="For tests: by how many seconds this process is wrong about the time."
     )

@@ -13,6 +13,7 @@ from sqlalchemy.schema import CreateIndex, CreateTable
 
 from services.gateway.settings import GatewaySettings
 from services.gateway.tables import READ_MODEL_VERSION, ReadModel
+from shared import failpoints
 from shared.access.principal import EVERYTHING
 from shared.database import CONNECTION_LOST, Database, DatabaseUnavailable, Transaction
 from shared.endings import end
@@ -224,7 +225,9 @@ class Generations:
         async with self._database.transaction(EVERYTHING) as tx:
             await tx.begin()
             await tx.sql("UPDATE generation SET status = 'retired' WHERE number < $1 AND status <> 'removed'", number)
+            failpoints.reach("generation.amid_switch")
             await tx.sql("UPDATE generation SET status = 'active', activated_at = now() WHERE number = $1", number)
+        failpoints.reach("generation.after_switch")
         await self.look()
         log.info("read model swapped", generation=number)
 
@@ -235,6 +238,7 @@ class Generations:
             with contextlib.suppress(NotFoundError):
                 await bus.jetstream.delete_consumer(subscription.stream, subscription.durable)
         await self._database.pool.execute(f'DROP SCHEMA IF EXISTS "{schema_of(number)}" CASCADE')
+        failpoints.reach("generation.amid_removal")
         await self._database.pool.execute("UPDATE generation SET status = 'removed' WHERE number = $1", number)
         log.info("old read model removed", generation=number)
 

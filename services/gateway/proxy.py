@@ -14,7 +14,7 @@ from starlette.exceptions import HTTPException
 from starlette.types import Receive, Scope, Send
 from yarl import URL
 
-from shared import languages
+from shared import failpoints, languages
 from shared.access.principal import ANYONE, Principal
 from shared.access.token import Signer
 from shared.errors import Unavailable
@@ -160,6 +160,7 @@ class Proxy:
         query: bytes = scope["query_string"]
         path: bytes = scope["raw_path"] + (b"?" + query if query else b"")
         started = False
+        failpoints.reach("gateway.before_forwarding")
         try:
             async with self.session.request(
                 scope["method"],
@@ -168,6 +169,7 @@ class Proxy:
                 data=_body(receive) if has_body else None,
                 allow_redirects=False,
             ) as answer:
+                failpoints.reach("gateway.after_answer_before_passing_on")
                 raw = [(n, v) for n, v in _passing(answer.raw_headers) if n not in _NOT_A_SERVICES]
                 await send({"type": "http.response.start", "status": answer.status, "headers": raw})
                 started = True

@@ -9,6 +9,7 @@ from uuid import UUID
 import asyncpg
 from pydantic import ValidationError
 
+from shared import failpoints
 from shared.access.permissions import Permission
 from shared.access.principal import NOTHING, Principal
 from shared.database import CONNECTION_LOST, TRY_AGAIN, Database, DatabaseUnavailable, Transaction
@@ -135,6 +136,7 @@ class Worker:
             raise
         except Exception as error:  # noqa: BLE001  # one job that cannot be done must not stop the others
             return await _failed(tx, record, error)
+        failpoints.reach("job.after_page_before_note")
         counts = counted(worked.answers)
         outcomes = {what: record["outcomes"].get(what, 0) + counts.get(what, 0) for what in counts | record["outcomes"]}
         await tx.sql(_DONE, job_id, page.number, closed_answers(seal, worked.answers, job_id, page.number))

@@ -7,6 +7,7 @@ import orjson
 from nats.aio.client import Client
 from nats.aio.msg import Msg
 
+from shared import failpoints
 from shared.database import Database
 from shared.messaging.subjects import stream_name
 from shared.messaging.topology import forget_consumers
@@ -70,6 +71,7 @@ async def republish_missing(service: str, database: Database, client: Client) ->
         log.error("the stream has lost messages; sending them again", stream=stream_name(service), messages=len(lost))
         # First, so that no durable believes that it has passed what comes now under numbers that were used before.
         await forget_consumers(client, service)
+        failpoints.reach("audit.before_sending_again")
         await database.pool.execute(SEND_AGAIN, lost)
         REPUBLISHED.inc(len(lost))
     return len(lost)

@@ -17,7 +17,7 @@ import nats.errors
 from nats.js.errors import NotFoundError
 from pydantic import ValidationError
 
-from shared import clock
+from shared import clock, failpoints
 from shared.access.principal import EVERYTHING
 from shared.contracts.envelope import DomainEvent, Message
 from shared.database import TRY_AGAIN, Database, DatabaseUnavailable, Transaction
@@ -105,6 +105,7 @@ class Consumer:
         with PAGE_SECONDS.labels(self.name).time():
             await self._apply_for_sure(database, page)
         self._tell_of(page)
+        failpoints.reach("consumer.after_commit_before_ack")
         await puller.acknowledge(page)
 
     def _tell_of(self, page: list[Delivery]) -> None:
@@ -167,6 +168,7 @@ class Consumer:
                 if isinstance(error, ValidationError):
                     break
                 await asyncio.sleep(RETRY_PAUSE_S * attempt)
+        failpoints.reach("consumer.before_parking")
         async with self._in_turn(database) as tx:
             await inbox.park(tx, self.name, [delivery], "failed", reason)
         FAILURES.labels(self.name).inc()
@@ -208,6 +210,7 @@ class Consumer:
         await inbox.park(
             tx, self.name, [delivery for delivery in turn.too_early if delivery.place not in parked], "gap"
         )
+        failpoints.reach("consumer.after_effect_before_commit")
         APPLIED.labels(self.name).inc(len(turn.to_apply))
         DUPLICATES.labels(self.name).inc(turn.duplicates)
         return len(turn.to_apply)

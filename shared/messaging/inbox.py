@@ -38,13 +38,13 @@ NEXT_WAITING = (
     " WHERE consumer = $1 AND aggregate = $2 AND parked.version = inbox.version + 1 AND reason = 'gap'"
 )
 TAKE_TURNS = "SELECT pg_advisory_xact_lock($1, hashtext($2))"
-_LOCK_SPACE = 0x0A5B
+LOCK_SPACE = 0x0A5B
 
 
 async def take_turns(tx: Transaction, consumer: str) -> None:
     """Have this consumer's rows for oneself until the transaction ends; waits for who has them."""
     await tx.begin()
-    await tx.sql(TAKE_TURNS, _LOCK_SPACE, consumer)
+    await tx.sql(TAKE_TURNS, LOCK_SPACE, consumer)
 
 
 async def seen(tx: Transaction, consumer: str, aggregates: Sequence[str]) -> dict[str, int]:

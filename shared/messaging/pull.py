@@ -10,6 +10,7 @@ import orjson
 from nats.aio.client import Client
 from nats.aio.msg import Msg
 
+from shared import failpoints
 from shared.messaging.topology import Subscription, assert_consumer
 
 PAGE_MAX = 500
@@ -107,6 +108,7 @@ class Puller:
         """Tell the stream not to deliver these again. A lost acknowledgement costs a duplicate, nothing more."""
         for delivery in deliveries:
             await self._client.publish(delivery.reply, b"+ACK")
+            failpoints.reach("consumer.amid_acknowledging")
         self._given = []
 
     async def _ask(self) -> None:

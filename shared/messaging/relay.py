@@ -11,6 +11,7 @@ import orjson
 from nats.aio.msg import Msg
 from nats.js.errors import APIError
 
+from shared import failpoints
 from shared.access.principal import EVERYTHING
 from shared.contracts.envelope import LANES
 from shared.database import CONNECTION_LOST, TRY_AGAIN, Database, DatabaseUnavailable
@@ -28,7 +29,7 @@ PAUSE_MAX_S = 2.0
 ASSERT_EVERY_S = 5.0
 AUDIT_EVERY_S = 3600.0
 _PUBLISH_TIMEOUT_S = 5.0
-_LOCK_SPACE = 0x0A5A
+LOCK_SPACE = 0x0A5A
 _ATOMIC_REFUSED = 10201  # "batch publish contains duplicate message id": some of it is in the stream already
 
 # A lane belongs to one relay at a time, so no younger row of an aggregate overtakes an older one, as it would with
@@ -109,12 +110,14 @@ class Relay:
         """Publish the oldest unsent rows of the free lanes; returns how many (0 when there is nothing to do)."""
         async with self._database.transaction(EVERYTHING) as tx:
             await tx.begin()
-            lanes = [row["lane"] for row in await tx.sql(LOCK_LANES, _LOCK_SPACE, LANES)]
+            lanes = [row["lane"] for row in await tx.sql(LOCK_LANES, LOCK_SPACE, LANES)]
             rows = await tx.sql(TAKE, lanes, BATCH_ROWS_MAX)
             if not rows:
                 return 0
+            failpoints.reach("relay.before_publish")
             with span("publish", *(traceparent_in(row["body"]) for row in rows)):
                 await self._publish(rows)
+            failpoints.reach("relay.after_publish_before_mark")
             # A crash before this commit sends the rows again; the message id lets the stream drop them.
             await tx.sql(MARK, [row["position"] for row in rows])
         PUBLISHED.inc(len(rows))
@@ -154,6 +157,7 @@ class Relay:
         for number, row in enumerate(rows[:-1], 1):
             headers = _headers(row) | {"Nats-Batch-Id": batch_id, "Nats-Batch-Sequence": str(number)}
             await client.publish(row["subject"], row["body"].encode(), headers=headers)
+            failpoints.reach("relay.amid_batch")
         last = rows[-1]
         headers = _headers(last) | {
             "Nats-Batch-Id": batch_id,

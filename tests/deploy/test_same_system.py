@@ -17,7 +17,7 @@ from tests.deploy.test_compose import given
 from tests.deploy.test_manifests import made_secrets
 
 PREFIX = "ASAR_"
-FOR_TESTS = {"ASAR_CLOCK_AHEAD_S"}
+FOR_TESTS = {"ASAR_FAILPOINT", "ASAR_CLOCK_AHEAD_S"}
 """What production refuses to start with."""
 
 

@@ -35,6 +35,7 @@ UNSAFE: dict[str, tuple[Change, str]] = {
     "sealing keys for everybody": (_readable(keys.SEALING), keys.SEALING),
     "a page without TLS": (_set(public_url="http://asar.example"), "ASAR_PUBLIC_URL"),
     "an issuer without TLS": (_set(oidc_issuer="http://login.example"), "ASAR_OIDC_ISSUER"),
+    "a process that is to die": (_set(failpoint="api.before_commit"), "ASAR_FAILPOINT"),
     "a process that is wrong about the time": (_set(clock_ahead_s=1), "ASAR_CLOCK_AHEAD_S"),
     "any proxy at all": (_set(trusted_proxies="10.0.0.1, *"), "ASAR_TRUSTED_PROXIES"),
     "any network at all": (_set(trusted_proxies="0.0.0.0/0"), "ASAR_TRUSTED_PROXIES"),

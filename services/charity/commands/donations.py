@@ -10,6 +10,7 @@ from services.charity.commands.ledger import book
 from services.charity.commands.repeats import made_before, made_from
 from services.charity.schemas import Donor, RecordDonation
 from services.charity.tables import Campaign, Donation, KnownCentre
+from shared import failpoints
 from shared.access.principal import Principal
 from shared.clock import civil_day
 from shared.contracts.charity import DonationReceived
@@ -100,7 +101,10 @@ async def issue_receipts(tx: Transaction) -> int:
     """
     await tx.begin()
     [[mine]] = await tx.sql("SELECT pg_try_advisory_xact_lock($1)", _RECEIPTS_LOCK)
-    return len(await tx.sql(_ISSUE, RECEIPTS_AT_ONCE)) if mine else 0
+    issued = await tx.sql(_ISSUE, RECEIPTS_AT_ONCE) if mine else []
+    if issued:
+        failpoints.reach("receipts.before_commit")
+    return len(issued)
 
 
 def _plain(donor: Donor) -> bytes | None:
