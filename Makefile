@@ -59,7 +59,7 @@ coverage: install ## Run the suite and measure what it reaches.
 	$(BIN)/coverage report
 
 faults: install ## Make every fault of the table, and count what is lost.
-	$(BIN)/python -m pytest -q -m fault --faults docs/reference/faults.md tests
+	SIMULATION_SEEDS=1000 $(BIN)/python -m pytest -q -m fault --faults docs/reference/faults.md tests
 
 bench: install wrk ## Measure each promise against a limit measured in the same run.
 	$(BIN)/python -m bench $(BENCH)

@@ -87,11 +87,19 @@ class Life:
 
         await until(f"{more} more good answers of every kind", all_more, patience_s=patience_s)
 
-    async def ask(self, operation: Operation) -> Attempt:
+    async def give(self, *, through: httpx.AsyncClient | None = None, amount: str = "5.37") -> Operation:
+        """Give once, perhaps through another process than callers use, and do not ask again."""
+        identity = new_id()
+        form = {"id": str(identity), **self._gift(self.campaign_id, amount)}
+        gift = self.history.begin(Operation("donation", "/v1/donations", form, str(identity), identity))
+        await self.ask(gift, through=through)
+        return gift
+
+    async def ask(self, operation: Operation, *, through: httpx.AsyncClient | None = None) -> Attempt:
         """Ask once."""
         began_s = time.monotonic()
         try:
-            answer = await self._client.request(
+            answer = await (through or self._client).request(
                 "POST" if operation.form else "GET",
                 operation.path,
                 json=operation.form or None,
@@ -104,7 +112,7 @@ class Life:
             attempt = Attempt(began_s, time.monotonic(), answer.status_code, answer.content, again)
             if answer.status_code == httpx.codes.TOO_MANY_REQUESTS:
                 await asyncio.sleep(float(again or 1))
-                return await self.ask(operation)
+                return await self.ask(operation, through=through)
         operation.attempts.append(attempt)
         return attempt
 
@@ -117,14 +125,7 @@ class Life:
         n = next(self._serial)
         # Now and then for something that nobody has announced.
         campaign_id = new_id() if n % 7 == 0 else self.campaign_id
-        await self._do(
-            "donation",
-            "/v1/donations",
-            {
-                "campaign_id": str(campaign_id), "centre_id": str(self.centre_id), "kind": "money", "method": "bank",
-                "amount": {"amount": f"{n}.37"}, "donor": {"anonymous": True}, "occurred_on": DAY,
-            },
-        )  # fmt: skip
+        await self._do("donation", "/v1/donations", self._gift(campaign_id, f"{n}.37"))
 
     async def _register(self) -> None:
         form = {
@@ -156,6 +157,12 @@ class Life:
         if promised:
             read = self.history.begin(Operation("read", f"/v1/donations/{promised[0].identity}", {}, key=""))
             await self.ask(read)
+
+    def _gift(self, campaign_id: UUID, amount: str) -> dict[str, Any]:
+        return {
+            "campaign_id": str(campaign_id), "centre_id": str(self.centre_id), "kind": "money", "method": "bank",
+            "amount": {"amount": amount}, "donor": {"anonymous": True}, "occurred_on": DAY,
+        }  # fmt: skip
 
     def _event(self) -> dict[str, Any]:
         return {"centre_id": str(self.centre_id), "format": "clean_up", "title": {"kk": "Сенбілік"}, **_TIMES}

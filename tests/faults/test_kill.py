@@ -1,5 +1,7 @@
 """`kill -9` of each part in turn while life goes on: nothing promised is lost, nothing is counted twice."""
 
+import os
+
 import pytest
 
 from tests.faults.trial import under_load
@@ -30,3 +32,18 @@ async def test_after_everything_was_killed_one_command_brings_it_back(
             running_system.kill_everything()
             await running_system.start()
             await life.goes_on()
+
+
+@pytest.mark.fault(20, "what was left behind names strangers and is cut short")
+async def test_what_a_killed_system_leaves_behind_keeps_nothing_from_starting(
+    running_system: RunningSystem, verdict: Verdict
+) -> None:
+    async with under_load(running_system, verdict):
+        running_system.kill_everything()
+        installation = running_system.installation
+        data = installation.postgres.data
+        # A process that lives has got the dead server's number, and a file that was being written has no end.
+        (data / "postmaster.pid").write_text(f"{os.getpid()}\n{data}\n1\n5432\n", encoding="utf-8")
+        installation.state_file.write_text('{"supervisor_pid": 1', encoding="utf-8")
+
+        await running_system.start()

@@ -19,9 +19,9 @@ from shared.messaging.consumer import Consumer
 from shared.messaging.pull import Puller
 from shared.messaging.relay import Relay
 from tests.faults.simulation.world import Broken, World
+from tests.faults.verdict import Verdict
 
 SEEDS = int(os.environ.get("SIMULATION_SEEDS", "400"))
-PIECES = 4
 FOUND_WITHIN = 150
 """Runs within which a broken rule must be noticed."""
 
@@ -44,11 +44,12 @@ def first_failure(seeds: range) -> str | None:
     return None
 
 
-@pytest.mark.parametrize("piece", range(PIECES))
-def test_whatever_goes_wrong_each_effect_is_there_once_and_in_its_order(piece: int) -> None:
-    failure = first_failure(range(piece, SEEDS, PIECES))
+@pytest.mark.fault(12, f"simulated, with everything else that goes wrong: {SEEDS} seeds")
+def test_whatever_goes_wrong_each_effect_is_there_once_and_in_its_order(verdict: Verdict) -> None:
+    failure = first_failure(range(SEEDS))
 
     assert failure is None, f"{failure}; again with: python -m tests.faults.simulation {failure.split()[1][:-1]}"
+    verdict.give()
 
 
 def test_a_seed_runs_the_same_way_each_time() -> None:
