@@ -16,8 +16,9 @@ def settings_class(service: str) -> type[Settings]:
 
 
 def names(service: str) -> set[str]:
-    """The variables that a service reads."""
-    return {f"ASAR_{field.upper()}" for field in settings_class(service).model_fields}
+    """The variables that a service reads, but for those that are there for tests: nobody who runs it is to set them."""
+    fields = settings_class(service).model_fields.items()
+    return {f"ASAR_{name.upper()}" for name, field in fields if not (field.description or "").startswith("For tests:")}
 
 
 @policy()
