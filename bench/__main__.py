@@ -13,7 +13,7 @@ import time
 from collections.abc import AsyncIterator, Callable
 from pathlib import Path
 
-from bench import dashboard, door, drain, reach, report, writes
+from bench import dashboard, door, drain, fan_out, memory, reach, report, seen, writes
 from bench.measure import Growth, Result
 from bench.servers import Servers
 
@@ -27,10 +27,17 @@ QUICK: dict[str, Benchmark] = {
     "telemetry": writes.telemetry,
     "door": door.measure,
     "dashboard": dashboard.measure,
+    "fan-out": fan_out.measure,
+    "seen": seen.measure,
     "drain": drain.measure,
     "reach": reach.measure,
 }
 """All of them together take less than ten minutes."""
+WHOLE: dict[str, Benchmark] = {
+    "browser": seen.in_a_browser,
+    "memory": memory.measure,
+}
+"""What needs a browser, or the whole system as it is run."""
 GROWTH: dict[str, Benchmark] = {}
 """The same with one, ten and a hundred times the data."""
 
@@ -42,7 +49,7 @@ async def _run(names: list[str], *, as_json: bool, keep: bool) -> int:
         began, results = time.monotonic(), list[Result | Growth]()
         with tempfile.TemporaryDirectory(prefix="asar-bench-") as folder:
             async with Servers(Path(folder)) as servers:
-                async for result in (QUICK | GROWTH)[name](servers):
+                async for result in (QUICK | WHOLE | GROWTH)[name](servers):
                     results.append(result)
                     _say(json.dumps(result.as_json(), ensure_ascii=False) if as_json else str(result))
                     missed += result.is_missed
@@ -59,15 +66,17 @@ def _say(line: str) -> None:
 def main() -> None:
     """Exit status 1 when a goal is not met."""
     parser = argparse.ArgumentParser(prog="python -m bench", description=__doc__)
-    parser.add_argument("names", nargs="*", help=f"which ({', '.join(QUICK | GROWTH)}); the quick ones when absent")
+    parser.add_argument(
+        "names", nargs="*", help=f"which ({', '.join(QUICK | WHOLE | GROWTH)}); the quick ones when absent"
+    )
     parser.add_argument("--full", action="store_true", help="all: growth too")
     parser.add_argument("--json", action="store_true", help="one JSON object a line")
     parser.add_argument("--report", action="store_true", help="keep the figures and write the report anew")
     given = parser.parse_args()
-    unknown = set(given.names) - set(QUICK | GROWTH)
+    unknown = set(given.names) - set(QUICK | WHOLE | GROWTH)
     if unknown:
         parser.error(f"there is no benchmark called {', '.join(sorted(unknown))}")
-    names = given.names or list(QUICK | GROWTH if given.full else QUICK)
+    names = given.names or list(QUICK | WHOLE | GROWTH if given.full else QUICK)
     missed = asyncio.run(_run(names, as_json=given.json, keep=given.report))
     if given.report:
         report.write()

@@ -1,14 +1,15 @@
-"""GET of one centre through the gateway with an API key, against the service itself with the token that it makes of it.
+"""A GET of one centre and a POST of another through the gateway with an API key, against the service itself.
 
 Who asks is found out, their quota is counted, a token is signed, the request forwarded and the answer guarded.
 """
 
 from collections.abc import AsyncIterator
 from datetime import UTC, datetime
+from pathlib import Path
 
-from bench.load import wrk
+from bench.load import posting, wrk
 from bench.measure import Goal, Result, in_turn
-from bench.servers import NOBODY, Servers
+from bench.servers import NOBODY, Running, Servers
 from services.gateway.commands import keys
 from services.gateway.schemas.access import MakeKey
 from services.gateway.settings import GatewaySettings
@@ -32,31 +33,46 @@ async def measure(servers: Servers) -> AsyncIterator[Result]:
         servers.service("gateway", settings, "api") as gateway,
     ):
         key = {"Authorization": f"Bearer {await _key(settings)}"}
-        path = f"/v1/centres/{(await service.make('/v1/centres', _CENTRE))['id']}"
-        cpu: tuple[list[float], list[float]] = ([], [])
+        centre = await service.make("/v1/centres", _CENTRE)
+        for result in await _compared("GET", f"/v1/centres/{centre['id']}", None, service, gateway, key):
+            yield result
+        script = posting(servers.folder, "door", _CENTRE)
+        for result in await _compared("POST", "/v1/centres", script, service, gateway, key):
+            yield result
 
-        async def through() -> float:
-            before = gateway.cpu_s() + service.cpu_s()
-            load = await wrk(gateway.address + path, headers=key)
-            cpu[0].append((gateway.cpu_s() + service.cpu_s() - before) / load.requests * 1e6)
-            return load.rate
 
-        async def direct() -> float:
-            before = service.cpu_s()
-            load = await wrk(service.address + path, headers=service.headers)
-            cpu[1].append((service.cpu_s() - before) / load.requests * 1e6)
-            return load.rate
+async def _compared(
+    method: str, path: str, script: Path | None, service: Running, gateway: Running, key: dict[str, str]
+) -> list[Result]:
+    """The rate and the CPU of both processes, through the gateway and without it."""
+    cpu: tuple[list[float], list[float]] = ([], [])
 
-        rates = await in_turn(through, direct)
-    yield Result("GET through the gateway", "/s", rates[0], Goal(0.60, 0.80), "the service itself", rates[1])
-    yield Result(
-        "CPU of a GET through the gateway",
-        "us",
-        cpu[0][1:],
-        Goal(1.6, 1.3, at_most=True),
-        "the service itself",
-        cpu[1][1:],
-    )
+    async def through() -> float:
+        before = gateway.cpu_s() + service.cpu_s()
+        load = await wrk(gateway.address + path, headers=key, script=script)
+        cpu[0].append((gateway.cpu_s() + service.cpu_s() - before) / load.requests * 1e6)
+        return load.rate
+
+    async def direct() -> float:
+        before = service.cpu_s()
+        load = await wrk(service.address + path, headers=service.headers, script=script)
+        cpu[1].append((service.cpu_s() - before) / load.requests * 1e6)
+        return load.rate
+
+    rates = await in_turn(through, direct)
+    itself = "the service itself"
+    return [
+        Result(f"{method} through the gateway", "/s", rates[0], Goal(0.60, 0.80), itself, rates[1]),
+        # The round before the others is not counted.
+        Result(
+            f"CPU of a {method} through the gateway",
+            "us",
+            cpu[0][1:],
+            Goal(1.6, 1.3, at_most=True),
+            itself,
+            cpu[1][1:],
+        ),
+    ]
 
 
 async def _key(settings: GatewaySettings) -> str:

@@ -38,7 +38,7 @@ from shared.metrics import DATABASE_BYTES, DATABASE_UP, NATS_UP, UNSENT, UNSENT_
 from shared.paging import Cursors
 from shared.resealing import counts, reseal
 from shared.sealed import Seal
-from shared.server import Server
+from shared.server import Server, raise_open_files
 from shared.settings import Settings
 from shared.telemetry import log
 
@@ -255,6 +255,7 @@ class Process:
 
     async def _serve(self, application: Callable[[], ASGIApp], parts: tuple[str, ...]) -> None:
         self.running = parts
+        raise_open_files()
         # Told to stop while it waits for the database, the server is cancelled.
         with contextlib.suppress(asyncio.CancelledError):
             await Server(application(), self.settings).serve()

@@ -2,6 +2,7 @@
 
 import asyncio
 import contextlib
+import resource
 import signal
 from collections.abc import Awaitable, Callable
 from http import HTTPStatus
@@ -171,6 +172,12 @@ class Connection(HttpToolsProtocol):
         lines = b"".join(b"%s: %s\r\n" % header for header in headers)
         self.transport.write(STATUS_LINE[status] + lines + b"\r\n" + body)
         self.transport.close()
+
+
+def raise_open_files() -> None:
+    """Let this process open as many files as it may: each connection is one, and systems begin with 1 024."""
+    _, most = resource.getrlimit(resource.RLIMIT_NOFILE)
+    resource.setrlimit(resource.RLIMIT_NOFILE, (most, most))
 
 
 class Server(uvicorn.Server):

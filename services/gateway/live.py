@@ -22,9 +22,13 @@ from shared.errors import Refusal, Unavailable
 from shared.problems import problem_of, respond
 from shared.telemetry import log
 
-TICK_S = 1.0
-"""No watcher gets more than a frame a second."""
-LEADING_S = 0.05
+TICK_S = 0.1
+"""No watcher gets more than ten frames a second."""
+TICK_MAX_S = 1.0
+"""How long a change may wait for the next frame at the most, however many watch."""
+_REST = 10
+"""A topic rests for so many times as long as its frame took: many watchers get frames less often than few."""
+LEADING_S = 0.02
 """A change after silence waits this long for others of the same moment."""
 HEARTBEAT_S = 15.0
 STUCK_MAX_S = 20.0
@@ -129,7 +133,8 @@ class Watched:
         self.watchers: set[Watcher] = set()
         self.late: dict[Watcher, float] = {}
         """Who has not got the newest frame, and since when."""
-        self.sent_at = time.monotonic() - TICK_S
+        self.sent_at = self.due_at = time.monotonic()
+        """When the newest frame was sent, and before when there is no other."""
         self.empty_since = time.monotonic()
         self.take(state)
 
@@ -242,8 +247,8 @@ class Live:
                 self._topics.pop(topic, None)
                 for watcher in list(watched.watchers):
                     watcher.dismiss()
-        waiting = [watched.sent_at for watched in self._topics.values() if watched.mark != mark]
-        return min(max(min(waiting, default=0.0) + TICK_S - time.monotonic(), 0.01), _POLL_S) if waiting else _POLL_S
+        waiting = [watched.due_at for watched in self._topics.values() if watched.mark != mark]
+        return min(max(min(waiting) - time.monotonic(), 0.01), _POLL_S) if waiting else _POLL_S
 
     async def _tend(self, topic: Topic, watched: Watched, mark: Mark) -> None:
         now = time.monotonic()
@@ -252,14 +257,18 @@ class Live:
             if watched.mark != mark or now - watched.empty_since > LINGER_S:
                 self._topics.pop(topic, None)
             return
-        if watched.mark != mark and now - watched.sent_at >= TICK_S:
+        if watched.mark != mark and now >= watched.due_at:
             state = await self._states.get(topic, at=mark)
-            if state.content == watched.state.content:
-                watched.mark = state.mark
-            else:
+            is_news = state.content != watched.state.content
+            if is_news:
                 watched.take(state)
                 watched.sent_at = now
                 await self._catch_up(watched, watched.watchers)
+            else:
+                watched.mark = state.mark
+            took_s = time.monotonic() - now
+            watched.due_at = now + min(max(TICK_S, _REST * took_s), TICK_MAX_S)
+            if is_news:
                 return
         if now - watched.sent_at > HEARTBEAT_S:
             watched.sent_at = now

@@ -199,7 +199,7 @@ async def test_a_burst_is_a_frame_or_two_and_the_last_of_it_is_seen(
             await give(gateway, announce)
         await one.until_figure("donations", 20)
 
-        # The first at once, then at most one a second.
+        # The first at once, then at most one in so many seconds.
         assert len(one.states) - 1 <= 2 + (time.monotonic() - began) / live.TICK_S
 
 

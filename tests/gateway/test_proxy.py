@@ -197,19 +197,13 @@ async def test_a_caller_who_leaves_in_the_middle_leaves_no_half_request(
         writer.write(b"POST /v1/centres HTTP/1.1\r\nhost: here\r\n%s\r\n\r\n" % head)
         writer.write(b'a\r\n{"half": 1\r\n' if b"chunked" in head else b'{"half": 1')
         await writer.drain()
-        await until(lambda: _connections(gateway))
+        await until(lambda: gateway.process.proxy.busy("volunteers"))
     await until(lambda: upstream.asked)
 
     assert upstream.asked[0]["complete"] is False
     for _ in range(3):
         answer, told = await ask(gateway, "POST", "/v1/centres", data=b"whole")
         assert (answer.status, told["body"]) == (200, "whole")
-
-
-def _connections(gateway: RunningGateway) -> int:
-    connector = gateway.process.proxy.session.connector
-    assert connector is not None
-    return len(connector._acquired)  # noqa: SLF001
 
 
 async def test_t12_a_body_of_twenty_megabytes_reaches_no_service(

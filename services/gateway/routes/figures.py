@@ -47,7 +47,7 @@ async def read_dashboard(request: Request, asked: Annotated[AskedTopic, Query()]
     dependencies=[permits(Permission.READ_FIGURES)],
 )
 async def watch_dashboard(asked: Annotated[AskedStream, Query()]) -> Response:  # noqa: ARG001  # see below
-    """The same, as server-sent events: the whole state now and, at most once a second, whenever it changes.
+    """The same, as server-sent events: the whole state now and, at most ten times a second, whenever it changes.
 
     `event: state` carries the document of `/v1/dashboard`, `event: hb` only says that the line is open.
     """
