@@ -203,6 +203,20 @@ async def test_a_burst_is_a_frame_or_two_and_the_last_of_it_is_seen(
         assert len(one.states) - 1 <= 2 + (time.monotonic() - began) / live.TICK_S
 
 
+async def test_what_takes_long_is_sent_less_often_and_a_second_later_at_the_most(
+    gateway: RunningGateway, announce: Announcer, monkeypatch: pytest.MonkeyPatch
+) -> None:
+    monkeypatch.setattr(live, "_REST", 10**6)
+    async with Watching(gateway) as one:
+        await until(lambda: one.states)
+        began = time.monotonic()
+        for _ in range(20):
+            await give(gateway, announce)
+        await one.until_figure("donations", 20)
+
+        assert len(one.states) - 1 <= 2 + (time.monotonic() - began) / live.TICK_MAX_S
+
+
 async def test_a_fact_after_silence_is_seen_at_once(gateway: RunningGateway, announce: Announcer) -> None:
     async with Watching(gateway) as one:
         await until(lambda: one.states)
