@@ -34,6 +34,10 @@ _TITLES = {
 }
 
 
+WRITE = "asar.write"
+"""The ASGI extension in whose `write` an application finds `Connection.write`."""
+
+
 class Connection(HttpToolsProtocol):
     """A connection that is closed when its other end holds it without using it.
 
@@ -54,6 +58,7 @@ class Connection(HttpToolsProtocol):
 
     def connection_made(self, transport: asyncio.Transport) -> None:  # type: ignore[override]
         super().connection_made(transport)
+        self._extensions: dict[str, dict[object, object]] = {WRITE: {"write": self.write}}
         self._expect("head")
 
     def connection_lost(self, exc: Exception | None) -> None:
@@ -111,6 +116,7 @@ class Connection(HttpToolsProtocol):
     def on_message_begin(self) -> None:
         self._reading, self._size = "head", 0
         super().on_message_begin()
+        self.scope["extensions"] = self._extensions
 
     def on_url(self, url: bytes) -> None:
         super().on_url(url)
@@ -140,6 +146,16 @@ class Connection(HttpToolsProtocol):
         super().on_message_complete()
 
     # --- what is sent -----------------------------------------------------------------------------------------------
+
+    def write(self, chunk: bytes) -> bool:
+        """Write a chunk of an endless answer, framed as it is; returns whether there was room for it.
+
+        For the same bytes to thousands: `send` would frame them for each anew, and is a coroutine.
+        """
+        if self.flow.write_paused:
+            return False
+        self.transport.write(chunk)
+        return True
 
     def pause_writing(self) -> None:
         super().pause_writing()

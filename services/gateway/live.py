@@ -8,7 +8,7 @@ import contextlib
 import secrets
 import time
 import zlib
-from collections.abc import Collection
+from collections.abc import Callable, Collection
 from functools import cache
 from urllib.parse import parse_qs
 
@@ -20,6 +20,7 @@ from services.gateway.states import Mark, State, States, Topic
 from shared.database import CONNECTION_LOST, DatabaseUnavailable
 from shared.errors import Refusal, Unavailable
 from shared.problems import problem_of, respond
+from shared.server import WRITE
 from shared.telemetry import log
 
 TICK_S = 0.1
@@ -45,10 +46,6 @@ class TooManyWatchers(Unavailable):
     """More are watching than this gateway takes; come back in a few seconds."""
 
 
-def _body(body: bytes) -> Message:
-    return {"type": "http.response.body", "body": body, "more_body": True}
-
-
 class Event:
     """One server-sent event as everyone gets it: the same bytes, plain or as a piece of a gzip stream.
 
@@ -58,19 +55,23 @@ class Event:
 
     def __init__(self, text: bytes) -> None:
         deflate = zlib.compressobj(6, zlib.DEFLATED, -zlib.MAX_WBITS)
-        self._plain = text
-        self._packed = deflate.compress(text) + deflate.flush(zlib.Z_FULL_FLUSH)
-        self.messages = (_body(self._plain), _body(self._packed))
+        self._pieces = (text, deflate.compress(text) + deflate.flush(zlib.Z_FULL_FLUSH))
+        self.chunks = tuple(b"%x\r\n%b\r\n" % (len(piece), piece) for piece in self._pieces)
+        """The pieces as HTTP/1.1 frames them (RFC 9112, section 7.1)."""
 
     def first(self, *, packed: bool) -> Message:
-        return _body(_GZIP_HEADER + self._packed if packed else self._plain)
+        return _body((_GZIP_HEADER if packed else b"") + self._pieces[packed], more=True)
 
     def last(self, *, packed: bool) -> Message:
-        return {**self.messages[packed], "more_body": False}
+        return _body(self._pieces[packed], more=False)
 
     @classmethod
     def of(cls, state: State) -> "Event":
         return cls(f"id: {state.mark}\nevent: state\ndata: ".encode() + state.body + b"\n\n")
+
+
+def _body(body: bytes, *, more: bool) -> Message:
+    return {"type": "http.response.body", "body": body, "more_body": more}
 
 
 HEARTBEAT = Event(b"event: hb\ndata: {}\n\n")
@@ -85,45 +86,30 @@ def _retry(after_ms: int) -> Event:
 class Watcher:
     """One open stream."""
 
-    def __init__(self, send: Send, *, packed: bool) -> None:
-        self._send = send
+    def __init__(self, write: Callable[[bytes], bool], *, packed: bool) -> None:
+        self._write = write
         self._packed = packed
         self._task = asyncio.current_task()
-        self._greeted = False
-        self.was_cut = False
-
-    async def greet(self, event: Event) -> None:
-        """Send the first event, before which no other may go."""
-        await self._send(event.first(packed=self._packed))
-        self._greeted = True
+        self.is_greeted = False
+        """Whether it has got its first event, before which no other may go."""
+        self.farewell: Message | None = None
+        self.was_sent_away = False
 
     def push(self, event: Event) -> bool:
         """Send an event if the socket has room; returns whether it had."""
-        return self._greeted and self._step(event.messages[self._packed])
+        return self.is_greeted and self._write(event.chunks[self._packed])
 
     def dismiss(self) -> None:
         """Ask to come back, at a time of its own, and end the stream."""
-        if not self._greeted or not self._step(_retry(secrets.choice(_RETRIES_MS)).last(packed=self._packed)):
-            self.cut()
+        if self.is_greeted:
+            self.farewell = _retry(secrets.choice(_RETRIES_MS)).last(packed=self._packed)
+        self.cut()
 
     def cut(self) -> None:
-        """End a stream that nobody reads."""
-        self.was_cut = True
+        """End a stream, as one that nobody reads."""
+        self.was_sent_away = True
         if self._task is not None:
             self._task.cancel()
-
-    def _step(self, message: Message) -> bool:
-        # Stepping send() by hand: it runs to its end unless the socket's buffer is full. A task per watcher costs
-        # twice the time (decision 0008).
-        step = self._send(message)
-        try:
-            step.send(None)  # type: ignore[attr-defined]  # a coroutine, as uvicorn makes it
-        except StopIteration:
-            return True
-        except Exception:  # noqa: BLE001  # the socket is gone; its own task is about to notice
-            return True
-        step.close()  # type: ignore[attr-defined]
-        return False
 
 
 class Watched:
@@ -178,8 +164,7 @@ class Live:
     async def __call__(self, scope: Scope, receive: Receive, send: Send, *, more: Headers = ()) -> None:
         """Answer a GET: with a stream until the watcher leaves or is dismissed, or with a problem.
 
-        `more`: headers that the answer has as well. They cannot be added by a `send` of somebody else's: the hub steps
-        it by hand, so it must be the server's own.
+        `more`: headers that the answer has as well.
         """
         headers: dict[bytes, bytes] = dict(scope["headers"])
         query = parse_qs(scope["query_string"].decode("ascii", "replace"))
@@ -201,18 +186,22 @@ class Live:
         # Until the watcher is among the others nothing may come between: a frame would pass it by.
         watched = self._topics.setdefault(topic, watched)
         greeting = NOTHING_NEW if watched.is_known_to(last) else watched.event
-        watcher = Watcher(send, packed=packed)
+        watcher = Watcher(scope["extensions"][WRITE]["write"], packed=packed)
         watched.watchers.add(watcher)
         try:
-            await watcher.greet(greeting)
+            await send(greeting.first(packed=packed))
+            watcher.is_greeted = True
             # uvicorn's send() says nothing after a disconnect: who never reads receive() leaks watchers.
             while (await receive())["type"] != "http.disconnect":
                 pass
         except asyncio.CancelledError:
-            if not watcher.was_cut:
+            if not watcher.was_sent_away:
                 raise
-            CUT.inc()
-            log.info("slow watcher cut")
+            if watcher.farewell is None:
+                CUT.inc()
+                log.info("slow watcher cut")
+            else:
+                await send(watcher.farewell)
         finally:
             watched.leave(watcher)
 

@@ -10,7 +10,7 @@ from datetime import UTC, datetime, timedelta
 from typing import Any
 
 import pytest
-from starlette.types import Message, Receive, Scope, Send
+from starlette.types import Receive, Scope, Send
 
 from services.gateway import live, states
 from services.gateway.consumers import consumer
@@ -19,6 +19,7 @@ from services.gateway.states import Mark
 from shared import server as shared_server
 from shared.contracts import charity
 from shared.ids import new_id
+from shared.server import WRITE
 from tests.gateway import facts
 from tests.gateway.facts import ALMATY, Announcer
 from tests.gateway.serving import Listening, RunningGateway, until, unused_settings
@@ -264,7 +265,7 @@ def big_frames(monkeypatch: pytest.MonkeyPatch) -> None:
     small = live.Event.of
 
     def padded(state: Any) -> live.Event:
-        return live.Event(b": " + b"x" * 3_000_000 + b"\n" + small(state)._plain)  # noqa: SLF001
+        return live.Event(b": " + b"x" * 3_000_000 + b"\n" + small(state).first(packed=False)["body"])
 
     monkeypatch.setattr(live.Event, "of", padded)
     monkeypatch.setattr(live, "TICK_S", 0.0)
@@ -455,10 +456,11 @@ async def test_a_stuck_watcher_does_not_keep_the_gateway_from_stopping(
 # --- what the hub relies on -------------------------------------------------------------------------------------------
 
 
-async def test_uvicorn_s_send_completes_in_one_step_while_the_socket_has_room_and_suspends_when_not() -> None:
-    """The hub steps `send` by hand (decision 0008). Should uvicorn change this, streams must be sent otherwise."""
-    steps: list[bool] = []
-    done = asyncio.Event()
+async def test_chunks_are_written_beside_send_while_the_socket_has_room_and_are_part_of_the_answer() -> None:
+    """The hub writes to connections by itself (decision 0008). Should uvicorn frame answers otherwise, it must too."""
+    had_room: list[bool] = []
+    may_end = asyncio.Event()
+    chunk = b"10000\r\n%b\r\n" % (b"x" * 65_536)
 
     async def app(scope: Scope, receive: Receive, send: Send) -> None:
         if scope["type"] == "lifespan":
@@ -466,32 +468,24 @@ async def test_uvicorn_s_send_completes_in_one_step_while_the_socket_has_room_an
                 await send({"type": f"{(await receive())['type']}.complete"})
             return
         await send({"type": "http.response.start", "status": 200, "headers": []})
-        message: Message = {"type": "http.response.body", "body": b"x" * 65_536, "more_body": True}
-        for _ in range(2000):
-            step = send(message)
-            try:
-                step.send(None)  # type: ignore[attr-defined]
-            except StopIteration:
-                steps.append(True)
-            else:
-                steps.append(False)
-                step.close()  # type: ignore[attr-defined]
-                break
+        await send({"type": "http.response.body", "body": b"first", "more_body": True})
+        write = scope["extensions"][WRITE]["write"]
+        while len(had_room) < 2000 and all(had_room):
+            had_room.append(write(chunk))
             await asyncio.sleep(0)
-        done.set()
-        while (await receive())["type"] != "http.disconnect":
-            pass
+        await may_end.wait()
+        await send({"type": "http.response.body", "body": b"last"})
 
-    unused = unused_settings(port=0)
-    async with Listening(app, unused) as server, asyncio.timeout(10):
-        reader, writer = await asyncio.open_connection("127.0.0.1", server.port, limit=1024)
-        writer.write(b"GET / HTTP/1.1\r\nhost: here\r\n\r\n")
-        await done.wait()
+    async with Listening(app, unused_settings(port=0)) as server, asyncio.timeout(10):
+        reader, writer = await asyncio.open_connection("127.0.0.1", server.port, limit=2**16)
+        writer.write(b"GET / HTTP/1.1\r\nhost: here\r\nconnection: close\r\n\r\n")
+        await until(lambda: not all(had_room))
+        may_end.set()
+        _, body = (await reader.read()).split(b"\r\n\r\n", 1)
         writer.close()
-        _ = reader
 
-    assert steps[:2] == [True, True]
-    assert steps[-1] is False
+    assert had_room[:2] == [True, True]
+    assert body == b"5\r\nfirst\r\n" + chunk * sum(had_room) + b"4\r\nlast\r\n0\r\n\r\n"
 
 
 async def test_any_piece_of_a_packed_stream_may_be_the_first() -> None:
@@ -500,5 +494,5 @@ async def test_any_piece_of_a_packed_stream_may_be_the_first() -> None:
         unzip = zlib.decompressobj(31)
         read = unzip.decompress(events[first].first(packed=True)["body"])
         for event in events[first + 1 :]:
-            read += unzip.decompress(event.messages[True]["body"])
-        assert read == b"".join(event.messages[False]["body"] for event in events[first:])
+            read += unzip.decompress(event.last(packed=True)["body"])
+        assert read == b"".join(event.last(packed=False)["body"] for event in events[first:])
