@@ -24,7 +24,8 @@ _SETTINGS = {
     "listen_addresses": "",
     "unix_socket_permissions": "0700",
     "max_connections": "200",
-    "shared_buffers": "256MB",
+    # What does not find room here lies in the system's own cache, which it gives to others when they need it.
+    "shared_buffers": "128MB",
     "max_wal_size": "2GB",
     "wal_compression": "on",
     "random_page_cost": "1.1",

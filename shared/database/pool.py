@@ -79,7 +79,8 @@ class Database:
             min_size=1,
             max_size=self._pool_size,
             max_queries=50_000,
-            max_inactive_connection_lifetime=300.0,
+            # Each is a process of the database's, with five megabytes of its own.
+            max_inactive_connection_lifetime=60.0,
             loop=None,
             timeout=ACQUIRE_TIMEOUT_S,
             init=_speak_json,
