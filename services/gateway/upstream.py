@@ -93,7 +93,7 @@ class Connection(asyncio.Protocol):
             return b""
         body = self._pieces.popleft() if len(self._pieces) == 1 else b"".join(self._pieces)
         self._pieces.clear()
-        if self._unread > _UNREAD_MAX:
+        if self._unread > _UNREAD_MAX and self.is_open:
             self._heard_at = self._loop.time()
             self._transport.resume_reading()
         self._unread = 0
