@@ -9,6 +9,8 @@ from tests.deploy.policies.registry import Complaints, policy
 _ADDRESSES = {"ASAR_DATABASE_URL", "ASAR_OWNER_DATABASE_URL", "ASAR_NATS_URL"}
 """They hold passwords."""
 _FOR_MIGRATIONS = "ASAR_OWNER_DATABASE_URL"
+_HANDED_ON = {"listen_fd", "ready_fd"}
+"""Open files of the process that starts another one on the same machine."""
 
 
 def settings_class(service: str) -> type[Settings]:
@@ -16,9 +18,10 @@ def settings_class(service: str) -> type[Settings]:
 
 
 def names(service: str) -> set[str]:
-    """The variables that a service reads, but for those that are there for tests: nobody who runs it is to set them."""
+    """The variables that a service in a container is told: none for tests, nor what only `asar` can hand on."""
     fields = settings_class(service).model_fields.items()
-    return {f"ASAR_{name.upper()}" for name, field in fields if not (field.description or "").startswith("For tests:")}
+    told = {name for name, field in fields if not (field.description or "").startswith("For tests:")}
+    return {f"ASAR_{name.upper()}" for name in told - _HANDED_ON}
 
 
 @policy()
