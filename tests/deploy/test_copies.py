@@ -31,7 +31,7 @@ def copy(server: EmbeddedPostgres, into: Path) -> "subprocess.CompletedProcess[b
 
 
 async def test_a_copy_through_a_pipe_is_a_whole_server(tmp_path: Path) -> None:
-    before = EmbeddedPostgres(tmp_path / "before", password_file=tmp_path / "password").start()
+    before = EmbeddedPostgres(tmp_path / "before", password_file=tmp_path / "password", durable=False).start()
     connection = await before.connect()
     await connection.execute("CREATE DATABASE charity")
     await connection.execute("CREATE TABLE given AS SELECT generate_series(1, 1000) AS id")
@@ -44,7 +44,7 @@ async def test_a_copy_through_a_pipe_is_a_whole_server(tmp_path: Path) -> None:
     before.stop()
     assert copied.returncode == 0, copied.stderr
 
-    after = EmbeddedPostgres(tmp_path / "after", password_file=tmp_path / "password")
+    after = EmbeddedPostgres(tmp_path / "after", password_file=tmp_path / "password", durable=False)
     after.home.mkdir()
     after.data.mkdir(mode=0o700)
     # As whoever runs the server, like the how-to: as root it would belong to the number that is in the copy.
