@@ -9,14 +9,25 @@ from uuid import UUID
 
 from alembic import context, op
 from sqlalchemy import Connection, MetaData, text
+from sqlalchemy.exc import DBAPIError
 from sqlalchemy.ext.asyncio import create_async_engine
 from sqlalchemy.pool import NullPool
 from sqlmodel.sql.sqltypes import AutoString
 
 from shared import protection
 from shared.sealed import Seal
+from shared.telemetry import log
 
 _LOCK = 0x0A5C
+_TABLES = """
+SELECT oid::regclass::text FROM pg_class
+WHERE relnamespace = 'public'::regnamespace AND relkind IN ('r', 'p') ORDER BY 1
+"""
+_TAKEN_WITHIN_MS = 500
+_IN_USE = {"55P03", "57014"}
+"""lock_not_available, query_canceled: what a lock that is waited for too long ends in."""
+_PAUSES_S = (0.25, 0.5, 1.0, *(2.0,) * 30)
+"""Between attempts. An hour's query on a table is to be ended by whoever began it."""
 
 
 def run(metadata: MetaData) -> None:
@@ -30,9 +41,18 @@ def run(metadata: MetaData) -> None:
 
 async def _run(url: str, metadata: MetaData, service_role: str | None) -> None:
     engine = create_async_engine(url.replace("postgresql://", "postgresql+asyncpg://", 1), poolclass=NullPool)
-    async with engine.connect() as connection:
-        await connection.run_sync(_migrate, metadata, service_role)
-        await connection.commit()
+    for pause_s in (*_PAUSES_S, None):
+        try:
+            async with engine.connect() as connection:
+                await connection.run_sync(_migrate, metadata, service_role)
+                await connection.commit()
+        except DBAPIError as error:
+            if pause_s is None or getattr(error.orig, "sqlstate", None) not in _IN_USE:
+                raise
+            log.warning("tables are in use, trying again", pause_s=pause_s)
+            await asyncio.sleep(pause_s)
+        else:
+            break
     await engine.dispose()
 
 
@@ -44,17 +64,32 @@ def _render(kind: str, item: Any, _: Any) -> str | Literal[False]:
 def _migrate(connection: Connection, metadata: MetaData, service_role: str | None) -> None:
     context.configure(connection=connection, target_metadata=metadata, render_item=_render)
     with context.begin_transaction():
-        # Several processes may start at once; and a lock that waits behind a long query must not block everyone.
+        # Several processes may start at once.
         connection.execute(text(f"SELECT pg_advisory_xact_lock({_LOCK})"))
-        connection.execute(text("SET LOCAL lock_timeout = '5s'"))
         role = None if service_role is None or protection.owns(connection, service_role) else service_role
         if _moves() or not protection.is_on(connection, metadata, role):
+            _take_tables(connection)
             protection.take_off(connection)
             context.run_migrations()
             if _is_newest():
                 protection.put_on(connection, metadata, role)
         else:
             context.run_migrations()
+
+
+def _take_tables(connection: Connection) -> None:
+    """Have all tables for this transaction alone, soon or not at all.
+
+    Whoever wants a table that somebody waits for waits behind them. So all are asked for in one statement, and what
+    does not succeed within half a second is undone and tried again later: nobody waits longer than that and the change.
+    """
+    tables = connection.exec_driver_sql(_TABLES).scalars().all()
+    if tables:
+        connection.exec_driver_sql(f"SET LOCAL statement_timeout = {_TAKEN_WITHIN_MS}")
+        connection.exec_driver_sql(f"LOCK TABLE {', '.join(tables)} IN ACCESS EXCLUSIVE MODE")
+        connection.exec_driver_sql("SET LOCAL statement_timeout = DEFAULT")
+    # What is not in this schema is not ours.
+    connection.exec_driver_sql("SET LOCAL lock_timeout = '1s'")
 
 
 def _moves() -> bool:

@@ -2,8 +2,10 @@
 
 import asyncio
 import contextlib
+import os
 import resource
 import signal
+import socket
 from collections.abc import Awaitable, Callable
 from http import HTTPStatus
 from typing import Any, Literal, cast
@@ -18,6 +20,8 @@ from shared.settings import Settings
 from shared.telemetry import log
 
 GRACE_S = 6
+FAREWELL_S = 1.0
+"""How long a server that is to stop still takes requests on open connections, each time as the last one."""
 HEAD_BYTES_MAX = 32 * 1024
 """Request line and headers together."""
 HEAD_WITHIN_S = 20.0
@@ -55,6 +59,7 @@ class Connection(HttpToolsProtocol):
     _began_at = 0.0
     _unread: asyncio.TimerHandle | None = None
     _complaint = HTTPStatus.BAD_REQUEST
+    _is_leaving = False
 
     def connection_made(self, transport: asyncio.Transport) -> None:  # type: ignore[override]
         super().connection_made(transport)
@@ -80,6 +85,12 @@ class Connection(HttpToolsProtocol):
         expected = self._reading or ("head" if self._is_idle else None)
         if expected != self._expected:
             self._expect(expected)
+
+    def bid_farewell(self) -> None:
+        """Close after the answer that is being given, or the next one, and say so in it."""
+        self._is_leaving = True
+        if not self._is_idle:
+            self.cycle.keep_alive = False
 
     @property
     def _is_idle(self) -> bool:
@@ -136,6 +147,8 @@ class Connection(HttpToolsProtocol):
     def on_headers_complete(self) -> None:
         self._reading, self._size = "body", 0
         super().on_headers_complete()
+        if self._is_leaving:
+            self.cycle.keep_alive = False
 
     def on_body(self, body: bytes) -> None:
         self._size += len(body)
@@ -197,7 +210,11 @@ def raise_open_files() -> None:
 
 
 class Server(uvicorn.Server):
-    """uvicorn that lets long streams end before it waits for requests to finish."""
+    """uvicorn that can take over a socket from its predecessor, and leaves without turning anybody away.
+
+    Told to stop, it takes no new connection: those wait for whoever has the socket as well. It ends the long streams,
+    and closes each connection with an answer, never between a caller's decision to send and the sending.
+    """
 
     def __init__(self, app: ASGIApp, settings: Settings) -> None:
         # An application behind other servers says whose word about addresses it takes.
@@ -225,11 +242,38 @@ class Server(uvicorn.Server):
         )
         # An application with endless answers says how they are ended.
         self._end_streams: Callable[[], Awaitable[None]] | None = getattr(app, "end_streams", None)
+        self._listen_fd = settings.listen_fd
+        self._ready_fd = settings.ready_fd
 
-    async def shutdown(self, sockets: Any = None) -> None:
+    async def serve(self, sockets: list[socket.socket] | None = None) -> None:
+        if self._listen_fd is not None:
+            # Whatever this process starts must not hold the socket longer than it.
+            os.set_inheritable(self._listen_fd, False)
+            sockets = [socket.socket(fileno=self._listen_fd)]
+        await super().serve(sockets)
+
+    async def startup(self, sockets: list[socket.socket] | None = None) -> None:
+        await super().startup(sockets)
+        if self._ready_fd is not None:
+            os.write(self._ready_fd, b"\n")
+            os.close(self._ready_fd)
+
+    async def shutdown(self, sockets: list[socket.socket] | None = None) -> None:
+        for server in self.servers:
+            server.close()
         if self._end_streams is not None:
             await self._end_streams()
+        await self._bid_farewell()
         await super().shutdown(sockets)
+
+    async def _bid_farewell(self) -> None:
+        """Let who is about to send a request on an open connection send it, and hear that it was the last."""
+        for connection in list(self.server_state.connections):
+            cast("Connection", connection).bid_farewell()
+        with contextlib.suppress(TimeoutError):
+            async with asyncio.timeout(FAREWELL_S):
+                while self.server_state.connections:  # noqa: ASYNC110  # uvicorn's set tells nobody
+                    await asyncio.sleep(0.05)
 
     @contextlib.contextmanager
     def capture_signals(self) -> Any:

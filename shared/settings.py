@@ -19,6 +19,12 @@ class Settings(BaseSettings):
     nats_url: str = Field(description="NATS server, or several with commas: nats://user:password@host:4222")
     host: str = Field("127.0.0.1", description="Address to listen on.")
     port: int = Field(8000, ge=0, le=65535, description="Port to listen on.")
+    listen_fd: int | None = Field(
+        None, ge=3, description="Number of an inherited socket that listens already; used in place of host and port."
+    )
+    ready_fd: int | None = Field(
+        None, ge=3, description="Number of an inherited pipe, to which a line is written once requests are served."
+    )
     keys_dir: Path = Field(description="Folder of the key files, readable by its owner only.")
     environment: Literal["development", "production"] = Field(
         "development", description="In production, unsafe settings are refused at start."

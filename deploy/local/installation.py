@@ -23,7 +23,7 @@ OWNERS = ("volunteers", "events", "charity")
 CODE = Path(deploy.__file__).parents[1]
 FREE_BYTES_MIN = 256 * 2**20
 
-_LOOPBACK = "127.0.0.1"
+LOOPBACK = "127.0.0.1"
 _INNER_PORTS = {*OWNERS, "nats", "nats-http"}
 
 
@@ -57,7 +57,7 @@ def current_data_dir() -> Path:
 class Installation:
     """A data folder that is open for work: made when it was missing, with ports and passwords settled."""
 
-    def __init__(self, data_dir: Path, *, host: str = _LOOPBACK, port: int = 8080) -> None:
+    def __init__(self, data_dir: Path, *, host: str = LOOPBACK, port: int = 8080) -> None:
         """Open it, or make it; starts nothing.
 
         Raises:
@@ -96,7 +96,7 @@ class Installation:
     @property
     def reachable_host(self) -> str:
         """Where this machine itself reaches what listens on `host`."""
-        return {"0.0.0.0": _LOOPBACK, "::": "::1"}.get(self.host, self.host)  # noqa: S104 - compared, not bound
+        return {"0.0.0.0": LOOPBACK, "::": "::1"}.get(self.host, self.host)  # noqa: S104 - compared, not bound
 
     def port_of(self, service: str) -> int:
         """The port that a service listens on."""
@@ -116,13 +116,13 @@ class Installation:
         own = {
             "ASAR_DATABASE_URL": self.database_url(service),
             "ASAR_NATS_URL": self.nats.url(service),
-            "ASAR_HOST": self.host if service == "gateway" else _LOOPBACK,
+            "ASAR_HOST": self.host if service == "gateway" else LOOPBACK,
             "ASAR_PORT": str(self.port_of(service)),
             "ASAR_KEYS_DIR": str(self.keys),
             "ASAR_DATA_DIR": str(self.data_dir),
             "PYTHONUNBUFFERED": "1",
         }
-        owners = {f"ASAR_{owner.upper()}_URL": f"http://{_LOOPBACK}:{self.ports[owner]}" for owner in OWNERS}
+        owners = {f"ASAR_{owner.upper()}_URL": f"http://{LOOPBACK}:{self.ports[owner]}" for owner in OWNERS}
         if service != "gateway":
             return os.environ | own
         return {"ASAR_PUBLIC_URL": self.address} | os.environ | own | owners

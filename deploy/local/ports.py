@@ -8,6 +8,7 @@ from deploy.local.refusals import CannotRun
 
 # Below the range from which systems number outgoing connections: a remembered port is still free next time.
 _FIRST, _LAST = 20_000, 32_000
+_BACKLOG = 2048
 
 
 def is_free(port: int, host: str = "127.0.0.1") -> bool:
@@ -19,6 +20,19 @@ def is_free(port: int, host: str = "127.0.0.1") -> bool:
         except OSError:
             return False
     return True
+
+
+def listen(host: str, port: int) -> socket.socket:
+    """A socket that listens there, for others to take connections from.
+
+    Raises:
+        CannotRun: it is not to be had.
+    """
+    family = socket.AF_INET6 if ":" in host else socket.AF_INET
+    try:
+        return socket.create_server((host, port), family=family, backlog=_BACKLOG)
+    except OSError as error:
+        raise CannotRun(f"Nothing can listen on port {port} of {host}: {error.strerror}.") from error
 
 
 def free_port(*, avoid: AbstractSet[int] = frozenset()) -> int:

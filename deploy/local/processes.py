@@ -40,16 +40,21 @@ class ChildOptions(TypedDict):
     stdout: IO[bytes] | int
     stderr: int
     start_new_session: bool
+    pass_fds: Sequence[int]
     preexec_fn: Callable[[], None] | None
 
 
-def child_options(output: IO[bytes] | int, death_signal: signal.Signals) -> ChildOptions:
-    """Options for a child in a session of its own: Ctrl-C at the terminal then reaches the supervisor alone."""
+def child_options(output: IO[bytes] | int, death_signal: signal.Signals, *, handed: Sequence[int] = ()) -> ChildOptions:
+    """Options for a child in a session of its own: Ctrl-C at the terminal then reaches the supervisor alone.
+
+    `handed`: open files that it inherits, under their numbers.
+    """
     return {
         "stdin": subprocess.DEVNULL,
         "stdout": output,
         "stderr": subprocess.STDOUT,
         "start_new_session": True,
+        "pass_fds": handed,
         # One system call, and no lock of ours can be held when it is made.
         "preexec_fn": tied_to_parent(death_signal),
     }

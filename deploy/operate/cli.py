@@ -60,6 +60,23 @@ def demo(data_dir: DataDir = None, port: Port = 8080) -> None:
 
 
 @app.command()
+def upgrade(data_dir: DataDir = None) -> None:
+    """Let the code that lies on disk now take over in what is running, without refusing anybody.
+
+    Put the new version in the place of the old one, then run this: it migrates the databases, and replaces each
+    service's process by one that serves before the other goes. Make a backup first.
+    """
+    from deploy.operate import upgrade as upgrade_
+
+    installation = _running(data_dir)
+    if not upgrade_.upgrade(installation, console):
+        console.print(
+            "The services are upgraded. What stands under them has changed as well (the supervisor itself, Python, "
+            "PostgreSQL or NATS): it goes on as it was started, until you stop Asar and start it again."
+        )
+
+
+@app.command()
 def status(data_dir: DataDir = None, as_json: Json = False) -> None:
     """Show each part, and what waits between them. Exit status 1 unless all parts are ready."""
     from deploy.operate import status as status_

@@ -11,7 +11,7 @@ from datetime import UTC, datetime
 from rich.console import Console
 from rich.markup import escape
 
-from deploy.local import ports, state, system
+from deploy.local import control, ports, state, system
 from deploy.local.installation import FREE_BYTES_MIN, Installation
 from deploy.local.refusals import CannotRun
 from deploy.local.state import PartState, SystemState
@@ -56,11 +56,15 @@ async def _run(installation: Installation, console: Console, *, demo: bool) -> N
     for number in _STOPPING:
         loop.add_signal_handler(number, asked_to_stop)
 
-    started_at = datetime.now(UTC)
+    started_at, foundation = datetime.now(UTC), system.foundation()
 
     def publish(parts: Mapping[str, PartState]) -> None:
         now = SystemState(
-            supervisor_pid=os.getpid(), address=installation.address, started_at=started_at, parts=dict(parts)
+            supervisor_pid=os.getpid(),
+            address=installation.address,
+            started_at=started_at,
+            foundation=foundation,
+            parts=dict(parts),
         )
         # A full disk is no reason to stop what still runs.
         with suppress(OSError):
@@ -77,7 +81,8 @@ async def _run(installation: Installation, console: Console, *, demo: bool) -> N
     watching = asyncio.create_task(_watch_disk(installation, console))
     visiting = asyncio.create_task(_once_up(installation, console, supervisor, stop, demo=demo))
     try:
-        await asyncio.wait({running, visiting}, return_when=asyncio.FIRST_COMPLETED)
+        async with control.listening(installation.data_dir, {"replace": supervisor.replace}):
+            await asyncio.wait({running, visiting}, return_when=asyncio.FIRST_COMPLETED)
     finally:
         stop.set()
         visiting.cancel()

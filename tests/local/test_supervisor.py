@@ -14,9 +14,10 @@ import pytest
 
 from deploy.local import logs, processes
 from deploy.local.installation import CODE
+from deploy.local.keeper import Part
 from deploy.local.refusals import CannotRun
 from deploy.local.state import Condition
-from deploy.local.supervisor import Part, Stage, Step, Supervisor
+from deploy.local.supervisor import Stage, Step, Supervisor
 
 SLEEPER = "import time; time.sleep(60)"
 
