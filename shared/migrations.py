@@ -30,10 +30,17 @@ _PAUSES_S = (0.25, 0.5, 1.0, *(2.0,) * 30)
 """Between attempts. An hour's query on a table is to be ended by whoever began it."""
 
 
+class TablesInUse(RuntimeError):
+    """A long query kept the tables; nothing has been migrated."""
+
+
 def run(metadata: MetaData) -> None:
     """Upgrade or downgrade the database at the `database_url` of Alembic's configuration, as its owner.
 
     Its `service_role`, if there is one and it is another, is given the rights that the service needs.
+
+    Raises:
+        TablesInUse: they were not to be had in a minute of trying.
     """
     url: str = context.config.attributes["database_url"]
     asyncio.run(_run(url, metadata, context.config.attributes.get("service_role")))
@@ -47,8 +54,12 @@ async def _run(url: str, metadata: MetaData, service_role: str | None) -> None:
                 await connection.run_sync(_migrate, metadata, service_role)
                 await connection.commit()
         except DBAPIError as error:
-            if pause_s is None or getattr(error.orig, "sqlstate", None) not in _IN_USE:
+            if getattr(error.orig, "sqlstate", None) not in _IN_USE:
                 raise
+            if pause_s is None:
+                raise TablesInUse(
+                    "Some tables are in use without a pause: end what uses them, and try again."
+                ) from error
             log.warning("tables are in use, trying again", pause_s=pause_s)
             await asyncio.sleep(pause_s)
         else:

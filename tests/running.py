@@ -16,7 +16,7 @@ import httpx
 import psutil
 
 from deploy.local import ports, processes, state
-from deploy.local.installation import SERVICES, Installation
+from deploy.local.installation import CODE, SERVICES, Installation
 from deploy.local.state import Condition
 from deploy.operate.verify import Report, compare
 from shared.messaging.permissions import OPERATOR
@@ -49,8 +49,10 @@ async def until(what: str, ask: Callable[[], Awaitable[Answer | None]], *, patie
 class RunningSystem:
     """One installation and its supervisor."""
 
-    def __init__(self, folder: Path) -> None:
-        self.data_dir = folder / "its data"
+    def __init__(self, folder: Path, *, code: Path = CODE, data_dir: Path | None = None) -> None:
+        """`code`: where the code that it runs lies."""
+        self.code = code
+        self.data_dir = data_dir or folder / "its data"
         self.port = ports.free_port()
         self.address = f"http://127.0.0.1:{self.port}"
         self._log = folder / "asar.log"
@@ -78,7 +80,7 @@ class RunningSystem:
             self._process = await asyncio.to_thread(
                 subprocess.Popen,
                 self.command,
-                stdout=log, stderr=log, cwd=Path(__file__).parent.parent, start_new_session=True,
+                stdout=log, stderr=log, cwd=self.code, start_new_session=True,
             )  # fmt: skip
         await self.wait_ready()
         self.key = (await self.asar("access", "key", "--name", "tests", "--role", "administrator")).strip()
@@ -119,7 +121,7 @@ class RunningSystem:
         done = await asyncio.to_thread(
             subprocess.run,
             [*command, "--data-dir", str(self.data_dir)],
-            cwd=Path(__file__).parent.parent, capture_output=True, text=True, check=True, timeout=PATIENCE_S,
+            cwd=self.code, capture_output=True, text=True, check=True, timeout=PATIENCE_S,
         )  # fmt: skip
         return str(done.stdout)
 
