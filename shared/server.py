@@ -261,19 +261,16 @@ class Server(uvicorn.Server):
     async def shutdown(self, sockets: list[socket.socket] | None = None) -> None:
         for server in self.servers:
             server.close()
-        if self._end_streams is not None:
-            await self._end_streams()
-        await self._bid_farewell()
-        await super().shutdown(sockets)
-
-    async def _bid_farewell(self) -> None:
-        """Let who is about to send a request on an open connection send it, and hear that it was the last."""
+        # Who is about to send a request on an open connection may send it, and hears that it was the last.
         for connection in list(self.server_state.connections):
             cast("Connection", connection).bid_farewell()
+        if self._end_streams is not None:
+            await self._end_streams()
         with contextlib.suppress(TimeoutError):
             async with asyncio.timeout(FAREWELL_S):
                 while self.server_state.connections:  # noqa: ASYNC110  # uvicorn's set tells nobody
                     await asyncio.sleep(0.05)
+        await super().shutdown(sockets)
 
     @contextlib.contextmanager
     def capture_signals(self) -> Any:

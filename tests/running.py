@@ -8,7 +8,7 @@ import signal
 import subprocess
 import sys
 import time
-from collections.abc import Awaitable, Callable, Generator
+from collections.abc import Awaitable, Callable, Generator, Sequence
 from pathlib import Path
 from typing import Any, TypeVar
 
@@ -49,9 +49,12 @@ async def until(what: str, ask: Callable[[], Awaitable[Answer | None]], *, patie
 class RunningSystem:
     """One installation and its supervisor."""
 
-    def __init__(self, folder: Path, *, code: Path = CODE, data_dir: Path | None = None) -> None:
-        """`code`: where the code that it runs lies."""
+    def __init__(
+        self, folder: Path, *, code: Path = CODE, data_dir: Path | None = None, options: Sequence[str] = ()
+    ) -> None:
+        """`code`: where the code that it runs lies. `options`: more words for `asar up`."""
         self.code = code
+        self.options = options
         self.data_dir = data_dir or folder / "its data"
         self.port = ports.free_port()
         self.address = f"http://127.0.0.1:{self.port}"
@@ -68,7 +71,7 @@ class RunningSystem:
     def command(self) -> list[str]:
         """What starts it."""
         asar = [sys.executable, "-c", "from deploy.operate.cli import main; main()"]
-        return [*asar, "up", "--data-dir", str(self.data_dir), "--port", str(self.port)]
+        return [*asar, "up", "--data-dir", str(self.data_dir), "--port", str(self.port), *self.options]
 
     def nats_url(self, user: str) -> str:
         """Where a user finds NATS."""
@@ -117,13 +120,17 @@ class RunningSystem:
         Raises:
             CalledProcessError: its exit status is not 0.
         """
-        command = [sys.executable, "-c", "from deploy.operate.cli import main; main()", *words]
-        done = await asyncio.to_thread(
-            subprocess.run,
-            [*command, "--data-dir", str(self.data_dir)],
-            cwd=self.code, capture_output=True, text=True, check=True, timeout=PATIENCE_S,
-        )  # fmt: skip
+        done = await asyncio.to_thread(self.try_asar, *words)
+        done.check_returncode()
         return str(done.stdout)
+
+    def try_asar(self, *words: str) -> "subprocess.CompletedProcess[str]":
+        """Run the operator's command to its end, whatever that is."""
+        return subprocess.run(
+            [sys.executable, "-c", "from deploy.operate.cli import main; main()", *words],
+            env=os.environ | {"ASAR_DATA_DIR": str(self.data_dir), "NO_COLOR": "1"},
+            cwd=self.code, capture_output=True, text=True, check=False, timeout=PATIENCE_S,
+        )  # fmt: skip
 
     async def stop(self) -> None:
         """As Ctrl-C does."""

@@ -9,6 +9,7 @@ import sys
 import time
 from collections.abc import Generator
 from collections.abc import Set as AbstractSet
+from datetime import UTC, datetime
 from pathlib import Path
 
 import deploy
@@ -76,6 +77,32 @@ class Installation:
         self.state_file = self.data_dir / "state.json"
         self.ports = self._settle_ports()
         self.postgres = EmbeddedPostgres(self.data_dir / "postgres", password_file=self._secret_file("postgres"))
+
+    @property
+    def epoch(self) -> str:
+        """The name of one unbroken history: a folder that was restored from a backup begins another one."""
+        file = self.data_dir / "epoch"
+        if not file.exists():
+            files.write_private(file, f"{datetime.now(UTC):%Y-%m-%dT%H-%M-%SZ}")
+        return file.read_text(encoding="ascii")
+
+    @property
+    def archive(self) -> Path | None:
+        """Where every change is kept since the last start, if anywhere: in a folder of this epoch's own."""
+        file = self.data_dir / "archive"
+        return Path(file.read_text(encoding="utf-8")) / self.epoch if file.exists() else None
+
+    def archive_to(self, folder: Path | None) -> None:
+        """Settle, at a start, where every change is to be kept.
+
+        Raises:
+            CannotRun: the folder cannot be made.
+        """
+        if folder is None:
+            (self.data_dir / "archive").unlink(missing_ok=True)
+        else:
+            files.write_private(self.data_dir / "archive", str(folder.expanduser().resolve()))
+            files.private_folder(folder.expanduser().resolve() / self.epoch)
 
     @property
     def nats(self) -> EmbeddedNats:

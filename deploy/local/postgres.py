@@ -27,6 +27,8 @@ _SETTINGS = {
     # What does not find room here lies in the system's own cache, which it gives to others when they need it.
     "shared_buffers": "128MB",
     "max_wal_size": "2GB",
+    # An archive that is not fetched must not fill the disk.
+    "max_slot_wal_keep_size": "4GB",
     "wal_compression": "on",
     "random_page_cost": "1.1",
     "timezone": "UTC",

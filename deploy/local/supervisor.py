@@ -18,7 +18,8 @@ class Step:
     """What is to be done once, between the start of two stages."""
 
     name: str
-    work: Callable[[], Awaitable[None]]
+    work: Callable[[], Awaitable[str | None]]
+    """Returns what is to be said of it, if anything."""
 
 
 Stage = Step | Sequence[Part]
@@ -94,8 +95,10 @@ class Supervisor:
         for stage in self._stages:
             if isinstance(stage, Step):
                 began = time.monotonic()
-                await stage.work()
+                said = await stage.work()
                 self._report(f"{stage.name} done ({time.monotonic() - began:.1f} s)")
+                if said:
+                    self._report(f"{stage.name}: {said}")
             else:
                 await asyncio.gather(*(self._keepers[part.name].start() for part in stage))
 

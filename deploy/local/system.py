@@ -7,7 +7,7 @@ import sys
 from importlib.metadata import version
 from signal import SIGTERM
 
-from deploy.local import loopback, migrations, processes, streams
+from deploy.local import archive, loopback, migrations, processes, streams
 from deploy.local.installation import CODE, LOOPBACK, SERVICES, Installation, owner_of
 from deploy.local.keeper import Part
 from deploy.local.supervisor import Stage, Step
@@ -24,6 +24,7 @@ def stages(installation: Installation) -> list[Stage]:
     return [
         [_postgres(installation), _nats(installation)],
         Step("databases", lambda: databases(installation)),
+        *_archive(installation),
         Step("streams", lambda: streams.bring_up_to_date(installation)),
         Step("migrations", lambda: migrations.migrate(installation)),
         [_service(installation, name) for name in SERVICES],
@@ -82,6 +83,16 @@ def _nats(installation: Installation) -> Part:
         port=server.port,
         stop_signal=server.stop_signal,
     )
+
+
+def _archive(installation: Installation) -> list[Stage]:
+    server, folder = installation.postgres, installation.archive
+    settling = Step("archive", lambda: archive.settle(server, wanted=folder is not None))
+    if folder is None:
+        return [settling]
+    marks = {"ASAR_DATA_DIR": str(installation.data_dir), **SUPERVISED}
+    keeping = Part("archive", archive.argv(server, folder), env=archive.environment(server) | marks)
+    return [settling, [keeping]]
 
 
 def _service(installation: Installation, name: str) -> Part:

@@ -22,6 +22,15 @@ if TYPE_CHECKING:
 
 Port = Annotated[int, typer.Option(envvar="PORT", min=1, max=65535, help="Port of the page and the API.")]
 Host = Annotated[str, typer.Option(envvar="ASAR_HOST", help="Address to listen on; 0.0.0.0 lets others in.")]
+Archive = Annotated[
+    Path | None,
+    typer.Option(
+        envvar="ASAR_ARCHIVE",
+        file_okay=False,
+        help="Folder, best on another disk, where every change is kept as it is made, so that `asar restore --until` "
+        "can go to any moment after a backup.",
+    ),
+]
 Service = Annotated[str | None, typer.Option(help=f"One of {', '.join(SERVICES)}; all of them without it.")]
 
 app = typer.Typer(
@@ -48,15 +57,71 @@ app.add_typer(keys, name="keys")
 
 
 @app.command()
-def up(data_dir: DataDir = None, port: Port = 8080, host: Host = "127.0.0.1") -> None:
+def up(data_dir: DataDir = None, port: Port = 8080, host: Host = "127.0.0.1", archive: Archive = None) -> None:
     """Start everything on your own data and stay; Ctrl-C stops it."""
-    _run(Installation(data_dir or places.own_data_dir(), host=host, port=port), demo=False)
+    _run(Installation(data_dir or places.own_data_dir(), host=host, port=port), demo=False, archive=archive)
 
 
 @app.command()
 def demo(data_dir: DataDir = None, port: Port = 8080) -> None:
     """Start everything with a made-up network's year in it, and keep it moving; Ctrl-C stops it."""
-    _run(Installation(data_dir or places.demo_data_dir(), port=port), demo=True)
+    _run(Installation(data_dir or places.demo_data_dir(), port=port), demo=True, archive=None)
+
+
+@app.command()
+def backup(
+    folder: Annotated[
+        Path | None, typer.Argument(help="Folder of the backups, best on another disk; beside the data without it.")
+    ] = None,
+    data_dir: DataDir = None,
+    keep: Annotated[
+        int | None, typer.Option(min=1, help="Remove older ones, and what only they need of the archive.")
+    ] = None,
+    as_json: Json = False,
+) -> None:
+    """Copy all databases, keys and secrets, while everything goes on; the copy is read again before it counts.
+
+    Whoever has a backup has everything: guard it like the data folder. Streams are not in it, they are filled again
+    from the databases.
+    """
+    from deploy.operate import backup as backup_
+    from deploy.operate import backups
+
+    installation = existing(data_dir)
+    quiet = Console(quiet=True) if as_json else console
+    made = backup_.take(installation, folder or backup_.default_folder(installation), quiet, keep=keep)
+    if as_json:
+        typer.echo(json.dumps({"backup": str(made), **backups.read(made).model_dump(mode="json")}, indent=1))
+
+
+@app.command()
+def restore(
+    source: Annotated[Path, typer.Argument(help="A backup, or a folder of them: then the newest that fits.")],
+    data_dir: Annotated[Path, typer.Option(file_okay=False, help="An empty folder, or one that is not there yet.")],
+    until: Annotated[
+        str | None,
+        typer.Option(
+            help="A moment such as 2026-11-26T14:30:00+05:00, or `latest`: what the archive has until then is added. "
+            "Without it: the moment of the backup."
+        ),
+    ] = None,
+    archive: Annotated[
+        Path | None, typer.Option(file_okay=False, help="Folder of the archive, where it is not in its old place.")
+    ] = None,
+    as_json: Json = False,
+) -> None:
+    """Make an installation of a backup, in an empty folder; `asar up` then starts it. Says what is not in it."""
+    from deploy.operate import backups
+    from deploy.operate import restore as restore_
+
+    moment = until if until is None or until == restore_.LATEST else backups.parse_moment(until)
+    quiet = Console(quiet=True) if as_json else console
+    done = restore_.restore(source, data_dir, quiet, until=moment, archived=archive)
+    if as_json:
+        typer.echo(done.model_dump_json(indent=1))
+    else:
+        console.print(done)
+        console.print(f"Start it with `asar up --data-dir '{data_dir}'`.", soft_wrap=True)
 
 
 @app.command()
@@ -239,10 +304,10 @@ def main() -> None:
         _fail(f"{error.strerror or error}{f': {error.filename}' if error.filename else ''}.")
 
 
-def _run(installation: Installation, *, demo: bool) -> None:
+def _run(installation: Installation, *, demo: bool, archive: Path | None) -> None:
     from deploy.operate import running
 
-    running.run(installation, console, demo=demo)
+    running.run(installation, console, demo=demo, archive=archive)
 
 
 def _running(data_dir: Path | None) -> Installation:

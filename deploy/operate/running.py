@@ -7,6 +7,7 @@ import signal
 from collections.abc import Mapping
 from contextlib import suppress
 from datetime import UTC, datetime
+from pathlib import Path
 
 from rich.console import Console
 from rich.markup import escape
@@ -22,8 +23,10 @@ from deploy.operate.access import Access
 _STOPPING = (signal.SIGINT, signal.SIGTERM, signal.SIGHUP)
 
 
-def run(installation: Installation, console: Console, *, demo: bool) -> None:
+def run(installation: Installation, console: Console, *, demo: bool, archive: Path | None = None) -> None:
     """Start everything, stay until a signal comes, stop everything.
+
+    `archive`: where every change is to be kept.
 
     Raises:
         CannotRun: it already runs, its port is taken, or a part cannot be started.
@@ -41,6 +44,7 @@ def run(installation: Installation, console: Console, *, demo: bool) -> None:
                 "Choose another one: asar up --port 8081, or make up PORT=8081."
             )
         installation.renew_taken_ports()
+        installation.archive_to(archive)
         asyncio.run(_run(installation, console, demo=demo))
 
 
