@@ -29,9 +29,9 @@ from shared.endings import end
 from shared.idempotency import KEEP_DAYS
 from shared.jobs.job import forget_expired
 from shared.jobs.worker import Kind, Worker
-from shared.messaging import audit
 from shared.messaging.connection import Bus
 from shared.messaging.consumer import Consumer
+from shared.messaging.mending import Mending
 from shared.messaging.relay import Relay
 from shared.messaging.subjects import hint_subject
 from shared.metrics import DATABASE_BYTES, DATABASE_UP, NATS_UP, UNSENT, UNSENT_AGE
@@ -237,14 +237,13 @@ class Process:
                 uvloop.run(self._reseal())
             case ["seals"]:
                 uvloop.run(self._seals())
-            case ["audit"]:
-                uvloop.run(self._once(self._audit))
-            case ["parked"]:
-                uvloop.run(self._once(self._parked))
+            case ["audit" | "parked" | "redrive" as word, *rest]:
+                # For a machine, a line of JSON for each thing; for a person, words.
+                as_json, others = "--json" in rest, [one for one in rest if one != "--json"]
+                mending = Mending(self.service, self.read_database, self.consumer, as_json=as_json)
+                uvloop.run(self._once(lambda: self._mend(mending, word, others)))
             case ["replay"]:
                 uvloop.run(self._once(self._replay))
-            case ["redrive", *rest]:
-                uvloop.run(self._once(lambda: self._redrive(rest[0] if rest else None)))
             case []:
                 uvloop.run(self._serve(application, PARTS))
             case ["worker"]:
@@ -340,25 +339,21 @@ class Process:
             finally:
                 await self.bus.close()
 
-    async def _audit(self) -> None:
-        lost = await audit.republish_missing(self.service, self.database, self.bus.client) if self.relay else 0
-        print(f"{self.service}: {lost} messages were missing in the stream{' and are sent again' if lost else ''}")
-
-    async def _parked(self) -> None:
-        """Print what waits, a line each: why, since when, which message, what went wrong."""
-        model = self.read_database()
-        for row in await model.pool.fetch("SELECT * FROM parked ORDER BY parked_at, aggregate, version"):
-            print(f"{self.service}: {row['reason']} {row['parked_at']:%Y-%m-%dT%H:%M:%SZ} {row['aggregate']}"
-                  f" version {row['version']} {row['type']} {row['error'] or ''}".rstrip())  # fmt: skip
+    async def _mend(self, mending: Mending, word: str, words: list[str]) -> None:
+        match word:
+            case "audit" if self.relay is not None:
+                await mending.audit(self.database, self.bus.client)
+            case "parked":
+                await mending.parked()
+            case "redrive":
+                await mending.redrive(words[0] if words else None)
+            case _:
+                mending.say({"sent_again": 0, "unknown": []}, "announces nothing")
 
     async def _replay(self) -> None:
         if self.consumer is not None:
             await self.consumer.hear_again(self.bus, self.durable)
             print(f"{self.service}: hears its streams from their beginning")
-
-    async def _redrive(self, aggregate: str | None) -> None:
-        applied, failing = await self.consumer.redrive(self.read_database(), aggregate) if self.consumer else (0, 0)
-        print(f"{self.service}: {applied} applied, {failing} failed again")
 
 
 async def _for_ever(work: Callable[[], Awaitable[None]]) -> None:

@@ -179,24 +179,34 @@ def verify(data_dir: DataDir = None, as_json: Json = False) -> None:
 
 @messages.command()
 def redrive(
+    aggregate: Annotated[str | None, typer.Argument(help="Such as charity.donation/<id>; all without it.")] = None,
     data_dir: DataDir = None,
     service: Service = None,
-    aggregate: Annotated[str | None, typer.Argument(help="Such as charity.donation/<id>; all without it.")] = None,
+    as_json: Json = False,
 ) -> None:
-    """Apply parked messages again, in their order, once their reason is mended."""
-    _tell(data_dir, service, "redrive", *([aggregate] if aggregate else []))
+    """Apply parked messages again, in their order, once their reason is mended. Harmless when done twice.
+
+    Says of each service how many were applied, with those that waited behind them, and how many failed again.
+    """
+    _tell(data_dir, service, "redrive", *([aggregate] if aggregate else []), as_json=as_json)
 
 
 @messages.command()
-def parked(data_dir: DataDir = None, service: Service = None) -> None:
-    """List the messages that could not be applied, with their reasons."""
-    _tell(data_dir, service, "parked")
+def parked(data_dir: DataDir = None, service: Service = None, as_json: Json = False) -> None:
+    """List the messages that could not be applied: since when, which, why. Nothing is changed.
+
+    `gap`: an earlier one of its aggregate is missing. `failed`: it could not be applied.
+    """
+    _tell(data_dir, service, "parked", as_json=as_json)
 
 
 @messages.command()
-def audit(data_dir: DataDir = None, service: Service = None) -> None:
-    """Compare the streams with what was sent, and send again what they have lost."""
-    _tell(data_dir, service, "audit")
+def audit(data_dir: DataDir = None, service: Service = None, as_json: Json = False) -> None:
+    """Compare the streams with what was sent, and send again what they have lost.
+
+    Exit status 1 when a stream holds what its service does not know: each of those is listed.
+    """
+    _tell(data_dir, service, "audit", as_json=as_json)
 
 
 @messages.command()
@@ -207,7 +217,7 @@ def replay(data_dir: DataDir = None, service: Service = None) -> None:
 
 @projection.command()
 def rebuild(data_dir: DataDir = None) -> None:
-    """Fold the dashboard's figures anew from all messages, while the old ones go on serving."""
+    """Fold the dashboard's figures anew from all messages, while the old ones go on serving; says how far it is."""
     _tell(data_dir, "gateway", "rebuild")
 
 
@@ -332,18 +342,28 @@ def _list(known: "Sequence[Known]", *, as_json: bool) -> None:
         console.print(f"{one.id}  {one.name}{until}: {one.what}", markup=False, highlight=False, soft_wrap=True)
 
 
-def _tell(data_dir: Path | None, service: str | None, *words: str) -> None:
-    """Run a command of one service or of all, with their settings here; its output is ours."""
+def _tell(data_dir: Path | None, service: str | None, *words: str, as_json: bool = False) -> None:
+    """Run a command of one service or of all, with their settings here.
+
+    Their output is ours; with `as_json` it is a line of JSON for each thing, and ours is one object of them all.
+    """
     if service not in {None, *SERVICES}:
         raise CannotRun(f"There is no service {service}. The services are {', '.join(SERVICES)}.")
     installation = _running(data_dir)
-    statuses = [
+    runs = [
         subprocess.run(
-            installation.command(name, *words), env=installation.environment(name), cwd=CODE, check=False
-        ).returncode
+            installation.command(name, *words, *(["--json"] if as_json else [])),
+            env=installation.environment(name),
+            cwd=CODE,
+            check=False,
+            stdout=subprocess.PIPE if as_json else None,
+        )
         for name in ([service] if service else SERVICES)
     ]
-    raise typer.Exit(max(map(abs, statuses)))
+    if as_json:
+        items = [json.loads(line) for run in runs for line in run.stdout.splitlines()]
+        typer.echo(json.dumps({"items": items}, ensure_ascii=False, indent=1))
+    raise typer.Exit(max(abs(run.returncode) for run in runs))
 
 
 def _fail(sentence: str) -> None:

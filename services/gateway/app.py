@@ -42,6 +42,7 @@ from shared.process import Process
 from shared.sealed import Seal
 
 REBUILD_DEADLINE_S = 3600.0
+REBUILD_TOLD_EVERY_S = 5.0
 THROTTLE_FORGETS_EVERY_S = 600.0
 
 
@@ -190,10 +191,15 @@ class Gateway:
         async with super(GatewayProcess, self.process).resources():
             number = await self.process.generations.rebuild()
             print(f"Building read model {number} beside the one in use …", flush=True)
-            until = time.monotonic() + REBUILD_DEADLINE_S
+            began = told_at = time.monotonic()
             while await self.process.generations.status(number) != "active":
-                if time.monotonic() > until:
+                now = time.monotonic()
+                if now - began > REBUILD_DEADLINE_S:
                     raise SystemExit("It is not done after an hour. Is the gateway running? See its log.")
+                if now - told_at > REBUILD_TOLD_EVERY_S:
+                    told_at = now
+                    done, of = await self.process.generations.progress(number)
+                    print(f"  {done:,} of {of:,} messages", flush=True)
                 await asyncio.sleep(0.2)
             print(f"Read model {number} is in use.")
 

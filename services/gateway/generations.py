@@ -166,6 +166,11 @@ class Generations:
         """`building`, `active`, `retired` (still there) or `removed`."""
         return str(await self._database.pool.fetchval("SELECT status FROM generation WHERE number = $1", number))
 
+    async def progress(self, number: int) -> tuple[int, int]:
+        """How many messages a generation has folded, and how many the one in use has."""
+        in_use = await self._database.pool.fetchval(_IN_USE)
+        return await self._revision(number), await self._revision(in_use)
+
     async def run(self, bus: Bus) -> None:
         """Fold every generation that is in use or being built; swap when a new one has caught up."""
         await bus.open()
