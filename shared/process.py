@@ -47,7 +47,7 @@ PARTS = ("api", "relay", "consume")
 WORKER = ("relay", "consume")
 """Everything but the web server's requests, where those are to scale and to fail by themselves."""
 
-_COMMANDS = ("migrate", "audit", "parked", "redrive", "replay", "reseal", "seals")
+_COMMANDS = ("migrate", "audit", "parked", "redrive", "replay", "step-back", "reseal", "seals")
 LOOK_AT_CLOCK_EVERY_S, CLOCK_WRONG_S = 10.0, 5.0
 
 Job = Callable[[Transaction], Awaitable[int]]
@@ -237,7 +237,7 @@ class Process:
                 uvloop.run(self._reseal())
             case ["seals"]:
                 uvloop.run(self._seals())
-            case ["audit" | "parked" | "redrive" as word, *rest]:
+            case ["audit" | "parked" | "redrive" | "step-back" as word, *rest]:
                 # For a machine, a line of JSON for each thing; for a person, words.
                 as_json, others = "--json" in rest, [one for one in rest if one != "--json"]
                 mending = Mending(self.service, self.read_database, self.consumer, as_json=as_json)
@@ -347,6 +347,10 @@ class Process:
                 await mending.parked()
             case "redrive":
                 await mending.redrive(words[0] if words else None)
+            case "step-back" if words and self.durable is None:
+                await mending.step_back(words[0], self.database, self.bus.client)
+            case "step-back":
+                sys.exit("step-back SERVICE: whom to hear again. The gateway has `rebuild` for that.")
             case _:
                 mending.say({"sent_again": 0, "unknown": []}, "announces nothing")
 

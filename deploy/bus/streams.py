@@ -17,3 +17,17 @@ async def bring_up_to_date(nats_url: str) -> list[str]:
         return [stream_name(service) for service in PUBLISHERS if await topology.bring_up_to_date(client, service)]
     finally:
         await client.close()
+
+
+async def forget(nats_url: str, service: str) -> None:
+    """Delete the stream of a service with all durables on it; its relay makes it anew and fills it from its outbox.
+
+    Raises:
+        NotFoundError: there is none.
+        NoServersError: NATS does not answer.
+    """
+    client = await connect(nats_url, max_reconnect_attempts=2, connect_timeout=3)
+    try:
+        await client.jetstream().delete_stream(stream_name(service))  # pyright: ignore[reportUnknownMemberType]
+    finally:
+        await client.close()

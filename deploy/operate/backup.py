@@ -131,18 +131,17 @@ def _copy_databases(installation: Installation, into: Path, bars: Progress) -> N
     # Its progress goes to standard error, each time over the last one.
     with subprocess.Popen(command, env=archive.environment(server), stderr=subprocess.PIPE, text=True) as copy:
         assert copy.stderr is not None  # noqa: S101 - asked for above
-        said = ""
+        said: list[str] = []
         for line in copy.stderr:
             percent = re.search(r"\((\d+)%\)", line)
             if percent:
                 bars.update(copying, completed=int(percent[1]))
             else:
-                said = line.strip()
+                said.append(line.strip())
     if copy.returncode != 0:
-        full = "No space left" in said
-        raise CannotRun(
-            f"The disk of {into.parent.parent} is full." if full else f"PostgreSQL could not be copied: {said}"
-        )
+        if any("No space left" in line for line in said):
+            raise CannotRun(f"The disk of {into.parent.parent} is full.")
+        raise CannotRun(f"PostgreSQL could not be copied: {' '.join(said[-3:])}")
     bars.update(copying, completed=100)
 
 

@@ -122,11 +122,13 @@ def _recover(draft: Path, until: datetime | str | None, restored: Restored) -> N
     """Have PostgreSQL replay its log and begin a new history of its own."""
     server = EmbeddedPostgres(draft / "postgres", password_file=draft / "secrets" / "postgres.password")
     (server.data / "recovery.signal").touch(mode=0o600)
-    # All of the log that there is lies in its place already.
     server.settings = {
         **server.settings,
+        # All of the log that there is lies in its place already.
         "restore_command": "false",
         "recovery_target_action": "promote",
+        # It says that it is ready once it has recovered, not before.
+        "hot_standby": "off",
         **_target(until),
     }
     log = draft / "recovery.log"

@@ -141,6 +141,15 @@ async def unknown(
     return found
 
 
+async def newest_versions(client: Client, service: str) -> dict[str, int]:
+    """The newest version of each aggregate that the stream holds."""
+    newest: dict[str, int] = {}
+    async for message in stored(client, service):
+        if message.version.isdigit():
+            newest[message.aggregate] = max(newest.get(message.aggregate, 0), int(message.version))
+    return newest
+
+
 def _is_uuid(text: str) -> bool:
     """What others have put into the stream may be called anything."""
     try:

@@ -8,13 +8,20 @@ from typing import Any
 import orjson
 from nats.aio.client import Client
 
+from shared.access.principal import EVERYTHING
 from shared.database import Database
 from shared.messaging import audit
 from shared.messaging.consumer import Consumer
+from shared.messaging.topology import forget_consumers
 
 TOLD_EVERY = 50_000
 """Messages of a stream that are read between two words about it."""
 _PARKED = "SELECT reason, parked_at, aggregate, version, type, error FROM parked ORDER BY parked_at, aggregate, version"
+
+_HEARD = (
+    "SELECT aggregate, max(version) FROM inbox WHERE starts_with(aggregate, $1) GROUP BY aggregate ORDER BY aggregate"
+)
+_STEP_BACK = "UPDATE inbox SET version = $3 WHERE aggregate = $1 AND version <= $2 AND version > $3"
 
 
 class Mending:
@@ -71,6 +78,28 @@ class Mending:
             for message in unknown:
                 print(f"{self._service}:   {message.at} {message.aggregate} version {message.version} {message.type}")
         raise SystemExit(1)
+
+    async def step_back(self, announcer: str, database: Database, client: Client) -> None:
+        """Take back how far this service has heard another one, where that no longer says so much; and hear it again.
+
+        For an announcer whose database was put back: what it announces next bears versions that were heard before.
+        Needs the operator's user of NATS, which may read the stream. What was concluded stays until the next message.
+        """
+        newest = await audit.newest_versions(client, announcer)
+        heard = await database.pool.fetch(_HEARD, f"{announcer}.")
+        ahead = [(a, v, newest.get(a, 0)) for a, v in heard if v > newest.get(a, 0)]
+        async with database.transaction(EVERYTHING) as tx:
+            for aggregate, version, known in ahead:
+                await tx.sql(_STEP_BACK, aggregate, version, known)
+                await tx.sql("DELETE FROM parked WHERE aggregate = $1 AND version > $2", aggregate, known)
+        # What came meanwhile was passed over.
+        await forget_consumers(client, announcer)
+        for aggregate, version, known in ahead:
+            self.say(
+                {"aggregate": aggregate, "had_heard": version, "there_is": known},
+                f"{aggregate} was heard up to version {version}, and there is {known or 'none'}",
+            )
+        self.say({"put_back": len(ahead)}, f"{len(ahead)} records are put back, and {announcer} is heard again")
 
     def _progress(self, looked_at: int) -> None:
         if looked_at % TOLD_EVERY == 0 and not self._as_json:
