@@ -161,6 +161,8 @@ class Process:
         await self._set_clock()
         keeping_time = asyncio.create_task(self._keep_time())
         try:
+            if self.settings.environment == "production":
+                safety.require(await safety.faults_of_role(self.database.pool))
             yield
         finally:
             await end(keeping_time)

@@ -3,12 +3,20 @@
 from collections.abc import Iterator
 from urllib.parse import urlsplit
 
+import asyncpg
+
 from shared.settings import Settings
 
 _FOR_TRYING = frozenset(
     {"", "admin", "asar", "changeme", "dev", "development", "password", "postgres", "secret", "test"}
 )
 _OTHERS = 0o007
+_ROLE = """
+SELECT rolsuper, rolbypassrls, NOT rolsuper AND EXISTS (
+    SELECT FROM pg_class
+    WHERE relnamespace = 'public'::regnamespace AND relkind = 'r' AND pg_has_role(relowner, 'USAGE')
+) AS owns FROM pg_roles WHERE rolname = current_user
+"""
 _HERE = frozenset({"127.0.0.1", "localhost", "::1"})
 
 
@@ -21,6 +29,18 @@ def require(faults: list[str]) -> None:
     """Raises: SystemExit, with all that is wrong at once."""
     if faults:
         raise SystemExit("Not in production:\n" + "\n".join(f"  {fault}" for fault in faults))
+
+
+async def faults_of_role(pool: "asyncpg.Pool[asyncpg.Record]") -> list[str]:
+    """Why a service must not use its database as the role that it does: row-level security would not hold it."""
+    row = await pool.fetchrow(_ROLE)
+    said = {
+        "rolsuper": "is a superuser",
+        "rolbypassrls": "has BYPASSRLS",
+        "owns": "owns the tables",
+    }
+    found = [words for name, words in said.items() if row is not None and row[name]]
+    return [f"The role in ASAR_DATABASE_URL {words}: nothing would be kept from anybody." for words in found]
 
 
 def is_open_to_listeners(url: str) -> bool:

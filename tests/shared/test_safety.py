@@ -1,15 +1,21 @@
 """What production refuses to start with, each thing by itself; and that development does not mind."""
 
+import contextlib
 from collections.abc import Callable
 from pathlib import Path
 from typing import Any
 
+import asyncpg
 import pytest
 
 from services.gateway.app import Gateway
 from services.gateway.settings import GatewaySettings
 from services.volunteers.app import Volunteers
+from shared import safety
 from shared.access import keys
+from shared.settings import Settings
+from tests.shared.kites import Kites
+from tests.systems import BEHIND_ROLE, OWNER_ROLE, SERVICE_ROLE, as_role
 
 Change = Callable[[dict[str, Any]], None]
 
@@ -101,3 +107,27 @@ def test_the_other_services_look_as_well(safe: dict[str, Any]) -> None:
 def test_a_token_for_the_sign_in_page_never_opens_the_api(safe: dict[str, Any]) -> None:
     with pytest.raises(SystemExit, match="ASAR_OIDC_AUDIENCE"):
         Gateway(made(safe | {"environment": "development", "oidc_audience": "asar"}))
+
+
+@pytest.mark.parametrize(
+    ("role", "words"), [(SERVICE_ROLE, []), (OWNER_ROLE, ["owns the tables"]), (BEHIND_ROLE, ["is a superuser"])]
+)
+async def test_a_service_that_row_level_security_would_not_hold_is_found(
+    kites_url: str, role: str, words: list[str]
+) -> None:
+    async with asyncpg.create_pool(as_role(kites_url, role), min_size=1, max_size=1) as pool:
+        assert [fault.partition("ASAR_DATABASE_URL ")[2] for fault in await safety.faults_of_role(pool)] == [
+            f"{found}: nothing would be kept from anybody." for found in words
+        ]
+
+
+@pytest.mark.parametrize(("environment", "refused"), [("production", True), ("development", False)])
+async def test_production_does_not_start_as_the_owner_of_the_tables(
+    kites_url: str, settings: Settings, environment: str, refused: bool
+) -> None:
+    process = Kites(settings.model_copy(update={"database_url": as_role(kites_url, OWNER_ROLE)})).process
+    process.settings = process.settings.model_copy(update={"environment": environment})
+
+    with pytest.raises(SystemExit, match="owns the tables") if refused else contextlib.nullcontext():
+        async with process.resources():
+            pass
