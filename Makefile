@@ -17,7 +17,7 @@ NEWEST_PYTHON := $(shell for python in python3 python3.14 python3.13 python3.12 
 export PIP_DISABLE_PIP_VERSION_CHECK := 1
 
 .DEFAULT_GOAL := help
-.PHONY: promtool help demo up status verify test check format coverage faults bench bench-full docs lock page browser wrk install clean
+.PHONY: promtool help demo up upgrade status verify test check format coverage faults bench bench-full docs lock page browser wrk install clean
 
 help: ## List what there is.
 	@sed -n 's/^\([a-z-]*\):.*## \(.*\)/\1|\2/p' Makefile | while IFS='|' read -r name what; do printf '  make %-10s %s\n' "$$name" "$$what"; done
@@ -29,6 +29,10 @@ demo: install ## Start everything with a made-up network's year in it.
 up: install ## Start everything on your own data.
 	@$(BIN)/python -m deploy.local.page --if-possible
 	@exec $(BIN)/asar up --port $(PORT) $(AT)
+
+upgrade: install ## Put this version into what runs, refusing nobody.
+	@$(BIN)/python -m deploy.local.page --if-possible
+	@exec $(BIN)/asar upgrade $(AT)
 
 status: install ## Show what runs.
 	@$(BIN)/asar status $(AT)
