@@ -52,7 +52,7 @@ def take(installation: Installation, into: Path, console: Console, *, keep: int 
             draft.rename(whole)
         finally:
             shutil.rmtree(draft, ignore_errors=True)
-    backups.seal_off(into)
+    backups.sync(into)
     console.print(f"{whole}  [dim]{manifest.size / 2**20:,.1f} MB, checked[/]", highlight=False, soft_wrap=True)
     if keep is not None:
         for line in forget(installation, into, keep=keep):

@@ -168,14 +168,19 @@ def first_segment(told: dict[str, Any]) -> str:
 
 
 def seal_off(backup: Path) -> None:
-    """Have the system write everything of a folder to the disk, and close it to others."""
+    """Close the folders of a backup to others, and have the system write their entries to the disk."""
     for folder in (backup, *(path for path in backup.rglob("*") if path.is_dir())):
         folder.chmod(0o700)
-        descriptor = os.open(folder, os.O_RDONLY)
-        try:
-            os.fsync(descriptor)
-        finally:
-            os.close(descriptor)
+        sync(folder)
+
+
+def sync(folder: Path) -> None:
+    """Have the system write a folder's own entries to the disk."""
+    descriptor = os.open(folder, os.O_RDONLY)
+    try:
+        os.fsync(descriptor)
+    finally:
+        os.close(descriptor)
 
 
 def write(backup: Path, manifest: Manifest) -> None:

@@ -92,6 +92,17 @@ def test_nobody_else_can_read_it(backup: Path) -> None:
     assert {oct(path.stat().st_mode & 0o777) for path in paths if path.is_file()} == {"0o600"}
 
 
+def test_what_else_lies_in_the_folder_is_left_alone(installation: Installation, tmp_path: Path) -> None:
+    others = tmp_path / "photographs"
+    others.mkdir()
+    tmp_path.chmod(0o755)
+    others.chmod(0o755)
+
+    told("backup", tmp_path, "--data-dir", installation.data_dir, "--keep", "1")
+
+    assert [oct(folder.stat().st_mode & 0o777) for folder in (tmp_path, others)] == ["0o755"] * 2
+
+
 def test_it_tells_what_is_in_it(backup: Path) -> None:
     manifest = backups.read(backup)
 
