@@ -84,8 +84,7 @@ class Keeper:
             CannotRun: it never was, in some attempts; or its port is taken.
         """
         self.state.port = self.part.port
-        if self.part.host is not None and self.part.port is not None:
-            self._socket = ports.listen(self.part.host, self.part.port)
+        self._listen()
         self._task = asyncio.create_task(self._keep(), name=self.part.name)
         ready = asyncio.create_task(self.ready.wait())
         try:
@@ -98,9 +97,8 @@ class Keeper:
     async def stop(self) -> None:
         """Stop the part and wait until it is gone."""
         self._stop.set()
-        if self._socket is not None:
-            # Once the process takes no more, whoever comes is to hear so at once.
-            self._socket.close()
+        # Once the process takes no more, whoever comes is to hear so at once.
+        self._turn_away()
         if self._task is not None:
             with contextlib.suppress(CannotRun):
                 await self._task
@@ -111,7 +109,7 @@ class Keeper:
         Raises:
             CannotRun: the other one was not ready in time. The one of now goes on.
         """
-        if self._socket is None or not self.ready.is_set():
+        if self.part.host is None or not self.ready.is_set():
             raise CannotRun(f"{self.part.name} is not ready; see `asar status`.")
         began = time.monotonic()
         successor = Successor(await self._spawn_ready())
@@ -156,6 +154,9 @@ class Keeper:
             if self._successor is not None:
                 continue
             self._failures = 0 if ready_s > STEADY_AFTER_S else self._failures + 1
+            if self._failures > 1:
+                # Who comes after one death may wait for the next process. A part that dies again keeps nobody waiting.
+                self._turn_away()
             if self._failures >= BOOT_ATTEMPTS and not self.ready.is_set():
                 self._become(Condition.STOPPED, pid=None)
                 words = logs.last_words(self.log_file)
@@ -205,7 +206,23 @@ class Keeper:
         self.state.last_exit = exit_.result()
         return 0.0 if ready_since is None else time.monotonic() - ready_since
 
+    def _listen(self) -> None:
+        """Open the socket, if the part has one and it is not open.
+
+        Raises:
+            CannotRun: its port is taken.
+        """
+        is_open = self._socket is not None and self._socket.fileno() >= 0
+        if self.part.host is not None and self.part.port is not None and not is_open:
+            self._socket = ports.listen(self.part.host, self.part.port)
+
+    def _turn_away(self) -> None:
+        if self._socket is not None:
+            self._socket.close()
+
     async def _spawn(self, *, ready_fd: int | None = None) -> asyncio.subprocess.Process:
+        if not self._stop.is_set():
+            self._listen()
         handed = {"ASAR_LISTEN_FD": self._socket and self._socket.fileno(), "ASAR_READY_FD": ready_fd}
         handed = {name: number for name, number in handed.items() if number is not None and number >= 0}
         with logs.open_log(self.log_file) as log:

@@ -15,6 +15,7 @@ from deploy.local import control, loopback, ports
 from deploy.local.installation import CODE
 from deploy.local.keeper import Part
 from deploy.local.refusals import CannotRun
+from deploy.local.state import Condition
 from deploy.local.supervisor import Supervisor
 
 SERVICE = """
@@ -159,6 +160,24 @@ async def test_what_replaces_is_kept_running_as_well(tmp_path: Path) -> None:
         async with httpx.AsyncClient(timeout=60) as client:
             answer = await client.get(f"http://127.0.0.1:{port}/")
         assert answer.text not in {"", str(second)}
+
+
+async def test_one_that_dies_again_and_again_keeps_nobody_waiting(tmp_path: Path) -> None:
+    async with serving(tmp_path) as (supervisor, port), httpx.AsyncClient(timeout=60) as client:
+        (tmp_path / "broken").touch()
+        first = supervisor.states["service"].pid
+        assert first is not None
+        os.kill(first, 9)
+        await until(lambda: supervisor.states["service"].restarts >= 2)
+
+        # Turned away at once, whether they wait already or come now.
+        with pytest.raises(httpx.TransportError):
+            while True:
+                await client.get(f"http://127.0.0.1:{port}/")
+
+        (tmp_path / "broken").unlink()
+        await until(lambda: supervisor.states["service"].condition is Condition.READY)
+        assert (await client.get(f"http://127.0.0.1:{port}/")).text == str(supervisor.states["service"].pid)
 
 
 async def test_the_owner_of_the_data_folder_is_heard(tmp_path: Path) -> None:
