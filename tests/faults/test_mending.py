@@ -83,7 +83,7 @@ async def test_parked_lists_what_waits_and_why(running_system: RunningSystem, po
     [item] = told(running_system, "messages", "parked")["items"]
 
     assert (item["service"], item["reason"], item["aggregate"], item["version"]) == ("gateway", "failed", poison, 1)
-    assert "KeyError" in item["error"]
+    assert "aggregateversion: missing" in item["error"]
     assert f"gateway: failed {item['parked_at'][:19]}" in running_system.try_asar("messages", "parked").stdout
 
 
