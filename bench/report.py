@@ -53,7 +53,7 @@ def write() -> None:
     for number, row in enumerate(grown):
         row["plot"] = f"benchmarks/growth-{number}.svg"
         _render("growth.svg", _DOCS / row["plot"], row=row, points=_points(row))
-    _render("benchmarks.md", _PAGE, kept=kept, compared=compared, grown=grown, said=said)
+    _render("benchmarks.md.jinja", _PAGE, kept=kept, compared=compared, grown=grown, said=said)
 
 
 def said(figure: float) -> str:
