@@ -159,7 +159,7 @@ def targets(data_dir: DataDir = None) -> None:
     """Print the addresses of all metrics, as Prometheus reads them from a file."""
     from deploy.operate import targets as targets_
 
-    typer.echo(targets_.targets(existing(data_dir)))
+    typer.echo(targets_.targets(_running(data_dir)))
 
 
 @app.command()

@@ -1,6 +1,7 @@
 """What rules, dashboard and runbooks name is what running services export: asked of real processes, not of a list."""
 
 import asyncio
+import json
 from collections import defaultdict
 from collections.abc import Mapping
 
@@ -26,11 +27,13 @@ Exported = dict[str, set[str]]
 
 
 async def scraped(system: RunningSystem) -> Exported:
-    """What all services export, as Prometheus on this machine hears it."""
+    """What all services export, as Prometheus on this machine hears it: where `asar targets` says they are."""
     found: Exported = defaultdict(set)
+    targets = json.loads(await system.asar("targets"))
+    assert [target["labels"]["service"] for target in targets] == list(SERVICES)
     async with httpx.AsyncClient(timeout=30) as client:
-        for service in SERVICES:
-            answer = await client.get(f"http://127.0.0.1:{system.installation.port_of(service)}/metrics")
+        for [address] in (target["targets"] for target in targets):
+            answer = await client.get(f"http://{address}/metrics")
             for family in text_string_to_metric_families(answer.raise_for_status().text):
                 for sample in family.samples:
                     found[sample.name] |= sample.labels.keys()
