@@ -21,6 +21,7 @@ BACK_WITHIN_S = 20.0
 """After the last fault: nothing unsent, nothing on its way, everybody ready."""
 UNSENT_LIMIT_S = 5.0
 _SAMPLE = 20
+UNAVAILABLE = 503
 
 _RECORDS = {
     "donation": ("charity", "SELECT id FROM donation WHERE campaign_id = $1 OR centre_id = $2"),
@@ -122,6 +123,14 @@ def _answered_otherwise(operations: Iterable[Operation]) -> list[str]:
 def _told(answer: Attempt) -> tuple[int | None, bytes]:
     """Of a refusal only its status: its words tell the number of the request as well."""
     return answer.status, answer.body if answer.outcome is Outcome.OK else b""
+
+
+def assert_told_to_come_again(failures: Collection[Attempt]) -> None:
+    """Every failure is a 503 that says when to ask again."""
+    others = {(failure.status, failure.retry_after) for failure in failures if failure.status != UNAVAILABLE}
+    silent = [failure for failure in failures if failure.retry_after is None]
+    assert not others, f"answered {others}"
+    assert not silent, f"{len(silent)} of {UNAVAILABLE} do not say when to ask again"
 
 
 # --- of a running system --------------------------------------------------------------------------------------------

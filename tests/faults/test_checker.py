@@ -7,7 +7,7 @@ import pytest
 
 from deploy.operate.verify import Report
 from shared.ids import new_id
-from tests.faults.checker import Facts, compare, of_report
+from tests.faults.checker import Facts, assert_told_to_come_again, compare, of_report
 from tests.faults.history import Attempt, History, Operation
 
 OK, REFUSED, NO_ANSWER = 201, 422, None
@@ -145,3 +145,12 @@ def test_an_outage_is_the_longest_silence_of_one_kind(history: History) -> None:
     # It began before.
     assert history.outage_s(since_s=5, until_s=6) == 4
     assert len(history.failures(since_s=3)) == 1
+
+
+def test_whoever_is_not_served_must_be_told_when_to_come_again() -> None:
+    told = Attempt(1.0, 2.0, 503, retry_after="1")
+    assert_told_to_come_again([told, told])
+
+    for bad in (Attempt(1.0, 2.0, 503), Attempt(1.0, 2.0, 500), Attempt(1.0, 2.0, None)):
+        with pytest.raises(AssertionError):
+            assert_told_to_come_again([told, bad])

@@ -2,9 +2,9 @@
 
 import pytest
 
+from tests.faults.checker import assert_told_to_come_again
 from tests.faults.history import Outcome
 from tests.faults.laboratory import Laboratory
-from tests.faults.test_postgres import assert_told_to_come_again
 from tests.faults.trial import under_load
 from tests.faults.verdict import Verdict
 from tests.running import until

@@ -7,10 +7,10 @@ from collections.abc import Callable
 import pytest
 
 from shared.database.transaction import ACQUIRE_TIMEOUT_S
+from tests.faults.checker import assert_told_to_come_again
 from tests.faults.laboratory import Laboratory
 from tests.faults.load import Life
 from tests.faults.proxy import Proxy
-from tests.faults.test_postgres import assert_told_to_come_again
 from tests.faults.trial import under_load
 from tests.faults.verdict import Verdict
 from tests.running import frozen

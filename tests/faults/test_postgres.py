@@ -3,7 +3,7 @@
 import asyncpg
 import pytest
 
-from tests.faults.history import Attempt
+from tests.faults.checker import assert_told_to_come_again
 from tests.faults.laboratory import Laboratory
 from tests.faults.trial import under_load
 from tests.faults.verdict import Verdict
@@ -61,8 +61,3 @@ async def test_what_was_promised_survives_a_power_cut(laboratory: Laboratory, ve
         await life.goes_on(more=1, patience_s=BACK_WITHIN_S)
         assert life.history.failures()
         assert_told_to_come_again(life.history.failures())
-
-
-def assert_told_to_come_again(failures: list[Attempt]) -> None:
-    """Every failure is a 503 that says when to ask again."""
-    assert {(failure.status, failure.retry_after is not None) for failure in failures} <= {(503, True)}
