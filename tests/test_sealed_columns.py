@@ -33,6 +33,7 @@ READABLE = {
     "volunteer.full_name": "searched by the beginnings of its words (decision 0016)",
     "volunteer.sort_key": "sorted by the Kazakh alphabet (decision 0016)",
     "volunteer.name_folded": "searched by the beginnings of its words (decision 0016)",
+    "volunteerword.word": "one word of the above",
     "volunteer.born_in": "year and month: age rules ask for it, and messages carry it",
     "volunteer.skills": "searched; what somebody can do, not who they are",
     "volunteer.languages_spoken": "codes",

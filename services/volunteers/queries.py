@@ -3,11 +3,13 @@
 import re
 from collections.abc import Mapping
 from datetime import date
+from functools import lru_cache
 from typing import Any
 from uuid import UUID
 
 import asyncpg
-from sqlalchemy import and_, bindparam, func, literal_column, select, tuple_
+from sqlalchemy import ARRAY, ColumnElement, Text, Uuid, all_, any_, bindparam, func, literal, select, tuple_
+from sqlalchemy.dialects.postgresql import JSONB
 from sqlmodel import col
 
 from services.volunteers.domain import ERASED
@@ -41,7 +43,6 @@ SELECT (SELECT count(*) FROM consent WHERE volunteer_id = $1) AS consents,
     (SELECT count(*) FROM statuschange WHERE volunteer_id = $1) AS status_changes,
     (SELECT count(*) FROM hoursentry WHERE volunteer_id = $1) AS hours
 """
-_WORDS = func.to_tsvector(literal_column("'simple'"), col(Volunteer.name_folded))
 
 
 async def list_centres(tx: Transaction, page: Paging, *, kind: str | None, region: str | None) -> Rows:
@@ -87,32 +88,77 @@ async def find_volunteers(
     tx: Transaction, form: SearchVolunteers, *, after: list[Any] | None, fetch: int, seal: Seal
 ) -> list[Volunteer]:
     """Volunteers in Kazakh alphabetical order, `fetch` of them at most, beginning after a sort key."""
-    order = tuple_(col(Volunteer.sort_key), col(Volunteer.id))
-    query = (
-        select(Volunteer)
-        .where(col(Volunteer.status) != ERASED)
-        .order_by(col(Volunteer.sort_key), col(Volunteer.id))
-        .limit(fetch)
-    )
+    given: dict[str, Any] = {
+        name: value for name in ("number", "centre_id", "status") if (value := getattr(form, name)) is not None
+    }
+    for name in ("phone", "iin", "email"):
+        if value := getattr(form, name):
+            given[f"{name}_index"] = seal.index(value, place=f"volunteer.{name}")
+    given |= {name: [value] for name, value in (("directions", form.direction), ("skills", form.skill)) if value}
+    if after is not None:
+        given |= {"after_key": after[0], "after_id": UUID(after[1])}
     if form.name is not None:
         words = re.findall(r"[а-яa-z0-9]+", folded(form.name))
-        query = query.where(
-            _WORDS.op("@@")(func.to_tsquery(literal_column("'simple'"), " & ".join(f"{w}:*" for w in words)))
-        )
-    for name in ("phone", "iin", "email"):
-        value = getattr(form, name)
-        if value is not None:
-            query = query.where(getattr(Volunteer, f"{name}_index") == seal.index(value, place=f"volunteer.{name}"))
-    exact = {"number": form.number, "centre_id": form.centre_id, "status": form.status}
-    query = query.where(
-        and_(True, *(getattr(Volunteer, name) == value for name, value in exact.items() if value is not None))
+        if not words:
+            return []
+        given["words"] = [f"% {word}%" for word in words]
+        if (named := await _named(tx, words)) is not None:
+            given["named"] = named
+    found = await tx.fetch(_search(frozenset(given)), **given, fetch=fetch)
+    return [restored(Volunteer, record) for record in found]
+
+
+@lru_cache(maxsize=256)
+def _search(given: frozenset[str]) -> Any:
+    """The statement for searches of which these parts are given."""
+    name, key = literal(" ") + col(Volunteer.name_folded), tuple_(col(Volunteer.sort_key), col(Volunteer.id))
+    conditions: dict[str, ColumnElement[bool]] = {
+        "words": name.like(all_(bindparam("words", type_=ARRAY(Text)))),
+        "named": col(Volunteer.id) == any_(bindparam("named", type_=ARRAY(Uuid))),
+        "after_key": key > tuple_(bindparam("after_key", type_=Text), bindparam("after_id", type_=Uuid)),
+        "directions": col(Volunteer.directions).op("@>")(bindparam("directions", type_=JSONB)),
+        "skills": col(Volunteer.skills).op("@>")(bindparam("skills", type_=JSONB)),
+    }
+    for exact in ("number", "centre_id", "status", "phone_index", "iin_index", "email_index"):
+        column = getattr(Volunteer, exact)
+        conditions[exact] = column == bindparam(exact, type_=column.type)
+    return (
+        select(Volunteer)
+        .where(col(Volunteer.status) != ERASED, *(conditions[name] for name in sorted(given & conditions.keys())))
+        .order_by(col(Volunteer.sort_key), col(Volunteer.id))
+        .limit(bindparam("fetch"))
     )
-    for column, value in ((col(Volunteer.directions), form.direction), (col(Volunteer.skills), form.skill)):
-        if value is not None:
-            query = query.where(column.op("@>")([value]))
-    if after is not None:
-        query = query.where(order > tuple_(after[0], UUID(after[1])))
-    return [restored(Volunteer, record) for record in await tx.fetch(query)]
+
+
+FEW = 10_000
+"""So many are looked at one by one and sorted; of more, the first in the alphabet are soon met."""
+_ASKED_WORDS_MAX = 4
+# Who reaches some centres asks for the words of these alone, so that how long it takes tells nothing of the others'
+# names. Compared as rows: `centre_id = … AND word >= …` might be looked up by the word first.
+_BEGINNING = """
+(SELECT volunteer_id FROM volunteerword WHERE (SELECT reaches_every_centre()) AND word >= ${0} AND word < ${1}
+ UNION ALL
+ SELECT volunteer_id FROM unnest((SELECT reached_centres())) AS reached(id), volunteerword
+ WHERE NOT (SELECT reaches_every_centre())
+     AND (centre_id, word) >= (reached.id, ${0}) AND (centre_id, word) < (reached.id, ${1}))
+"""
+
+
+async def _named(tx: Transaction, words: list[str]) -> list[UUID] | None:
+    """Those whose names have words that begin so, and the caller themselves; None where they are more than a few."""
+    # The longest are the rarest; the others are compared anyway.
+    asked = sorted(words, key=len, reverse=True)[:_ASKED_WORDS_MAX]
+    ends = [word[:-1] + chr(ord(word[-1]) + 1) for word in asked]
+    found = await tx.sql(naming(len(asked)), FEW + 1, *(text for two in zip(asked, ends, strict=True) for text in two))
+    return None if len(found) > FEW else [row["volunteer_id"] for row in found]
+
+
+@lru_cache(maxsize=_ASKED_WORDS_MAX)
+def naming(words: int) -> str:
+    """The statement for so many beginnings of words: a limit, then from and below what each of them is."""
+    each = [_BEGINNING.format(2 * n + 2, 2 * n + 3) for n in range(words)]
+    own = "SELECT own_volunteer() WHERE own_volunteer() IS NOT NULL"
+    return f"({' INTERSECT '.join(each)}) UNION ALL ({own}) LIMIT $1"
 
 
 async def kept_of_volunteer(tx: Transaction, volunteer_id: UUID) -> Mapping[str, int]:

@@ -49,7 +49,7 @@ async def erase(volunteers: ServiceUnderTest, volunteer: dict[str, Any], **body:
 
 
 async def stored(volunteers: ServiceUnderTest) -> str:
-    tables = ("volunteer", "consent", "statuschange", "hoursentry", "journal")
+    tables = ("volunteer", "volunteerword", "consent", "statuschange", "hoursentry", "journal")
     rows = [
         str(row[0])
         for table in tables
