@@ -11,7 +11,6 @@ from pydantic import AfterValidator, Field
 from shared.forms import Text, wrong
 
 _TWELVE_DIGITS = re.compile(r"[0-9]{12}")
-_KAZAKH_PHONE = re.compile(r"\+77[0-9]{9}")
 _FIRST_PASS = (1, 2, 3, 4, 5, 6, 7, 8, 9, 10, 11)
 _SECOND_PASS = (3, 4, 5, 6, 7, 8, 9, 10, 11, 1, 2)
 _NO_DIGIT = 10
@@ -21,7 +20,18 @@ ALPHABET = "аәбвгғдеёжзийкқлмнңоөпрстуұүфхһцчш
 
 _FOLDED = str.maketrans("әғқңөұүһіёйaceopxyk", "агкноуухиеиасеорхук")
 """People type Kazakh names on Russian and Latin keyboards; `y` stands for `у`."""
-_RANK = {letter: chr(ord("A") + i) for i, letter in enumerate(ALPHABET)}
+_UNSEARCHED = re.compile(r"[^а-яa-z0-9 ]")
+_USUAL_PHONE = re.compile(r"(?:\+7|8)[ -]?\(?(7[0-9]{2})\)?[ -]?([0-9]{3})[ -]?([0-9]{2})[ -]?([0-9]{2})")
+
+
+class _Ranks(dict[int, str]):
+    """For `str.translate`: the place of each letter in the alphabet; signs and others' letters come after them."""
+
+    def __missing__(self, code: int) -> str:
+        return f"~{chr(code)}"
+
+
+_RANK = _Ranks({ord(" "): " "} | {ord(letter): chr(ord("A") + i) for i, letter in enumerate(ALPHABET)})
 
 
 def check_digit(first_eleven: str) -> int | None:
@@ -79,9 +89,9 @@ def _bin(text: str) -> str:
 
 
 def _phone(text: str) -> str:
-    if _KAZAKH_PHONE.fullmatch(text):
-        # As the library would answer, at a hundredth of what it costs.
-        return text
+    # As nearly everybody here writes it: the library takes a fifth of the time of a sheet's row to find the same.
+    if usual := _USUAL_PHONE.fullmatch(text):
+        return "+7" + "".join(usual.groups())
     try:
         number = phonenumbers.parse(text, "KZ")
     except phonenumbers.NumberParseException:
@@ -106,12 +116,12 @@ def folded(name: str) -> str:
     dropped.
     """
     text = unicodedata.normalize("NFC", name).lower().replace("ё", "е").translate(_FOLDED)
-    return " ".join(re.sub(r"[^а-яa-z0-9 ]", "", text.replace("ь", "").replace("ъ", "").replace("-", " ")).split())
+    return " ".join(_UNSEARCHED.sub("", text.replace("ь", "").replace("ъ", "").replace("-", " ")).split())
 
 
 def sort_key(name: str) -> str:
     """Sorts by the Kazakh alphabet in any database (the embedded PostgreSQL has no `kk` collation)."""
-    return "".join(_RANK.get(c, c if c == " " else f"~{c}") for c in unicodedata.normalize("NFC", name).lower())
+    return unicodedata.normalize("NFC", name).lower().translate(_RANK)
 
 
 def masked_iin(iin: str) -> str:

@@ -26,6 +26,7 @@ from shared.access.token import Verifier
 from shared.database import CONNECTION_LOST, Database, DatabaseUnavailable, Transaction, role_of
 from shared.direct import Direct
 from shared.endings import end
+from shared.garbage import leave_alone_what_is_there
 from shared.idempotency import KEEP_DAYS
 from shared.jobs.job import forget_expired
 from shared.jobs.worker import Kind, Worker
@@ -260,7 +261,9 @@ class Process:
         raise_open_files()
         # Told to stop while it waits for the database, the server is cancelled.
         with contextlib.suppress(asyncio.CancelledError):
-            await Server(application(), self.settings).serve()
+            server = Server(application(), self.settings)
+            leave_alone_what_is_there()
+            await server.serve()
 
     async def _work(self) -> None:
         async with asyncio.TaskGroup() as group:

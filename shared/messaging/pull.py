@@ -13,7 +13,7 @@ from nats.aio.msg import Msg
 from shared import failpoints
 from shared.messaging.topology import Subscription, assert_consumer
 
-PAGE_MAX = 500
+PAGE_MAX = 1000
 UNREADABLE = "unreadable"
 """The type of what is no message of the service that the stream belongs to."""
 _CREDIT = 2 * PAGE_MAX

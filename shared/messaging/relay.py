@@ -22,7 +22,8 @@ from shared.messaging.topology import assert_stream
 from shared.metrics import ANNOUNCED, AUDITED_AT, PUBLISHED, UNSENT, UNSENT_AGE
 from shared.telemetry import log, span, traceparent_in
 
-BATCH_ROWS_MAX = 500
+BATCH_ROWS_MAX = 1000
+"""As many as NATS takes as one batch (ADR-50)."""
 POLL_S = 0.1
 """The floor under wake-ups, which may be lost."""
 PAUSE_MAX_S = 2.0

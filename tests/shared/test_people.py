@@ -3,6 +3,7 @@
 from datetime import date
 from typing import Any
 
+import phonenumbers
 import pytest
 from hypothesis import assume, given
 from hypothesis import strategies as st
@@ -156,6 +157,20 @@ def test_a_phone_is_the_same_however_it_is_written(written: str) -> None:
 def test_what_is_no_phone_is_refused(wrong: str) -> None:
     with pytest.raises(ValidationError):
         TypeAdapter(Phone).validate_python(wrong)
+
+
+@given(
+    st.from_regex(
+        r"(\+7|8|7|\+?998)?[ -]?\(?[0-9]{3}\)?[ -]?[0-9]{3}[ -]?[0-9]{2}[ -]?[0-9]{2}", fullmatch=True
+    ).filter(str.isascii)
+)
+def test_the_usual_way_to_write_a_phone_is_read_as_the_library_reads_it(written: str) -> None:
+    number = phonenumbers.parse(written.strip(), "KZ")
+    assume(phonenumbers.is_possible_number(number))
+
+    assert TypeAdapter(Phone).validate_python(written.strip()) == phonenumbers.format_number(
+        number, phonenumbers.PhoneNumberFormat.E164
+    )
 
 
 @pytest.mark.parametrize("kind", [Iin, Bin, Phone])

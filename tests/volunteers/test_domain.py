@@ -6,8 +6,10 @@ from itertools import pairwise
 import pytest
 from hypothesis import given
 from hypothesis import strategies as st
+from pydantic import EmailStr, TypeAdapter, ValidationError
 
 from services.volunteers import domain
+from services.volunteers.schemas import Email
 
 DAYS = st.dates(date(1900, 1, 1), date(2199, 12, 31))
 STATUSES = sorted({s for before, after in domain.TRANSITIONS.values() for s in (*before, after)})
@@ -101,3 +103,22 @@ def test_corrections_sum_up_to_what_the_last_one_earns(
         domain.earned_minutes(now, minutes) - domain.earned_minutes(was, minutes) for was, now in pairwise(history)
     )
     assert booked == (minutes if history[-1] == "present" else 0)
+
+
+LOCAL_PARTS = st.text("abcXYZ09._+-'\"( ә", min_size=1, max_size=70)
+DOMAINS = st.sampled_from(
+    ["example.org", "Example.ORG", "пример.қаз", "localhost", "a..b", "-a.kz", "mail.kz.", "[::1]"]
+)
+
+
+@given(address=st.one_of(st.builds("{}@{}".format, LOCAL_PARTS, DOMAINS), st.emails(), st.text(max_size=20)))
+def test_the_usual_way_to_write_an_address_is_taken_as_the_library_takes_it(address: str) -> None:
+    try:
+        expected: str | None = TypeAdapter(EmailStr).validate_python(address).lower()
+    except ValidationError:
+        expected = None
+    if expected is None or len(expected) > 254:
+        with pytest.raises(ValidationError):
+            TypeAdapter(Email).validate_python(address)
+    else:
+        assert TypeAdapter[str](Email).validate_python(address) == expected

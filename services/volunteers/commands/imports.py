@@ -67,7 +67,8 @@ async def _below(first: list[Row], others: AsyncGenerator[list[Row]]) -> AsyncGe
 
 async def import_page(tx: Transaction, job: Job, page: Page, *, seal: Seal) -> Worked:
     """Register the volunteers of a page; a bad row never stands in the way of a good one."""
-    columns, defaults = job.asked["columns"], ImportDefaults.model_validate(job.asked["defaults"])
+    columns = job.asked["columns"]
+    defaults = {name: value for name, value in job.asked["defaults"].items() if value is not None}
     centres = await queries.centre_ids_by_name(tx) if "centre_id" in columns else {}
     kept: dict[int, Kept] = {}
     forms: dict[int, RegisterVolunteer] = {}

@@ -2,13 +2,13 @@
 
 import re
 from collections.abc import Callable, Mapping, Sequence
-from functools import partial
+from functools import lru_cache, partial
 from typing import Any
 from uuid import UUID
 
 from services.volunteers import domain
 from services.volunteers.reference import FIELD_OF_HEADING, NAME_PARTS, VALUE_OF_WORD, plain
-from services.volunteers.schemas import ImportDefaults, RegisterVolunteer
+from services.volunteers.schemas import RegisterVolunteer
 from shared.ids import keyed_id
 from shared.sealed import Seal
 from shared.sheets.limits import Row
@@ -44,9 +44,11 @@ def recognised(rows: Sequence[Row]) -> tuple[int, Columns]:
 
 
 def registration_of(
-    cells: Sequence[str | None], columns: Columns, defaults: ImportDefaults, centres: Mapping[str, UUID | None]
+    cells: Sequence[str | None], columns: Columns, defaults: Mapping[str, Any], centres: Mapping[str, UUID | None]
 ) -> RegisterVolunteer:
-    """The form that a row fills in. `centres`: ids by the plain name, None where several have it.
+    """The form that a row fills in. `defaults`: what goes for all rows, as JSON has it.
+
+    `centres`: ids by the plain name, None where several have it.
 
     Raises:
         FormulaInCell, LettersLost, CentreUnknown, DirectionUnknown
@@ -59,7 +61,7 @@ def registration_of(
     full_name = said.setdefault("full_name", " ".join(parts))
     if "?" in full_name:
         raise domain.LettersLost(pointer="/full_name")
-    values = {**defaults.model_dump(mode="json", exclude_none=True), **said}
+    values = {**defaults, **said}
     consent = {name.removeprefix("consent_"): values.pop(name) for name in list(values) if name.startswith("consent_")}
     return RegisterVolunteer.model_validate({**values, "consent": consent})
 
@@ -93,7 +95,13 @@ def _said(cells: Sequence[str | None], columns: Columns) -> dict[str, str]:
 
 def _word(field: str, text: str) -> str:
     """The value that a word stands for; the word itself where the form will say what is wrong with it."""
-    return VALUE_OF_WORD.get((field, plain(text)), text)
+    return _value(field, text) or text
+
+
+@lru_cache(maxsize=4096)
+def _value(field: str, text: str) -> str | None:
+    # The same few words stand in every row.
+    return VALUE_OF_WORD.get((field, plain(text)))
 
 
 def _items(text: str) -> list[str]:
@@ -101,7 +109,7 @@ def _items(text: str) -> list[str]:
 
 
 def _directions(text: str) -> list[str]:
-    found = [VALUE_OF_WORD.get(("directions", plain(item))) for item in _items(text)]
+    found = [_value("directions", item) for item in _items(text)]
     if None in found:
         raise domain.DirectionUnknown(pointer="/directions")
     return [direction for direction in found if direction]
