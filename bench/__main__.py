@@ -13,7 +13,22 @@ import time
 from collections.abc import AsyncIterator, Callable
 from pathlib import Path
 
-from bench import dashboard, door, drain, fan_out, memory, reach, report, seen, writes
+from bench import (
+    commits,
+    dashboard,
+    door,
+    drain,
+    fan_out,
+    growth,
+    imports,
+    memory,
+    reach,
+    report,
+    search,
+    seen,
+    tallies,
+    writes,
+)
 from bench.measure import Growth, Result
 from bench.servers import Servers
 
@@ -31,6 +46,10 @@ QUICK: dict[str, Benchmark] = {
     "seen": seen.measure,
     "drain": drain.measure,
     "reach": reach.measure,
+    "commits": commits.measure,
+    "imports": imports.measure,
+    "search": search.measure,
+    "tallies": tallies.measure,
 }
 """All of them together take less than ten minutes."""
 WHOLE: dict[str, Benchmark] = {
@@ -38,7 +57,14 @@ WHOLE: dict[str, Benchmark] = {
     "memory": memory.measure,
 }
 """What needs a browser, or the whole system as it is run."""
-GROWTH: dict[str, Benchmark] = {}
+GROWTH: dict[str, Benchmark] = {
+    "volunteers-growth": growth.volunteers,
+    "donations-growth": growth.donations,
+    "dashboard-growth": growth.dashboard,
+    "drain-growth": drain.growth,
+    "imports-growth": imports.growth,
+    "tallies-growth": tallies.growth,
+}
 """The same with one, ten and a hundred times the data."""
 
 

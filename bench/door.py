@@ -32,7 +32,7 @@ async def measure(servers: Servers) -> AsyncIterator[Result]:
         servers.service("volunteers", behind, "api") as service,
         servers.service("gateway", settings, "api") as gateway,
     ):
-        key = {"Authorization": f"Bearer {await _key(settings)}"}
+        key = {"Authorization": f"Bearer {await key_of_an_administrator(settings)}"}
         centre = await service.make("/v1/centres", _CENTRE)
         for result in await _compared("GET", f"/v1/centres/{centre['id']}", None, service, gateway, key):
             yield result
@@ -75,7 +75,7 @@ async def _compared(
     ]
 
 
-async def _key(settings: GatewaySettings) -> str:
+async def key_of_an_administrator(settings: GatewaySettings) -> str:
     """A key that may do everything, as an operator makes one."""
     wanted = MakeKey(name="bench", role=Role.ADMINISTRATOR, centres=None)
     database = Database(settings.database_url, Base.metadata)

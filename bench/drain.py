@@ -1,14 +1,16 @@
 """How fast facts pass from the outbox through the stream into the read model, against the pull loop alone."""
 
 import time
-from collections.abc import AsyncIterator
+from collections.abc import AsyncGenerator, AsyncIterator
+from contextlib import asynccontextmanager
+from dataclasses import dataclass
 from datetime import date
-from itertools import count
+from statistics import median
 from uuid import UUID
 
 import anyio.to_thread
 
-from bench.measure import Goal, Result, in_turn
+from bench.measure import Goal, Growth, Result, in_turn
 from bench.servers import NOBODY, Servers
 from services.gateway.app import Gateway
 from services.gateway.consumers import consumer
@@ -18,6 +20,7 @@ from shared.access.principal import EVERYTHING
 from shared.clock import now
 from shared.contracts.volunteers import VolunteerRegistered
 from shared.database import Database
+from shared.garbage import leave_alone_what_is_there
 from shared.ids import new_id
 from shared.messaging.connection import Bus
 from shared.messaging.pull import Puller
@@ -25,10 +28,74 @@ from shared.messaging.relay import Relay
 from shared.messaging.topology import Subscription, assert_stream
 
 MESSAGES = 10_000
-_rounds = count(1)
+SIZES = (10_000, 100_000, 1_000_000)
+_FILL_S = 300
+_SENT = """
+INSERT INTO outbox (message_id, type, aggregate, version, lane, subject, body, recorded_at, published_at)
+SELECT gen_random_uuid(), 'volunteers.volunteer.registered.v1', 'volunteers.volunteer/was-' || n, 1, n % 8, 'bench',
+    repeat('x', 600), now(), now() FROM generate_series($1::int, $2::int) AS n
+"""
+_APPLIED = """
+INSERT INTO inbox (consumer, aggregate, version) SELECT 'gateway', 'volunteers.volunteer/was-' || n, 1
+FROM generate_series($1::int, $2::int) AS n
+"""
 
 
 async def measure(servers: Servers) -> AsyncIterator[Result]:
+    async with _drain(servers) as drain:
+        rates = await in_turn(drain.relayed_and_folded, drain.pulled)
+    yield Result("outbox to read model", "messages/s", rates[0], Goal(5_000, 20_000))
+    yield Result("outbox to read model", "messages/s", rates[0], Goal(0.15, 0.15), "pull loop alone", rates[1])
+
+
+async def growth(servers: Servers) -> AsyncIterator[Growth]:
+    """With what was announced and applied before."""
+    rates: list[float] = []
+    there = 0
+    async with _drain(servers) as drain:
+        for size in SIZES:
+            await drain.fill(there, size)
+            there = size
+            rates.append(median([await drain.relayed_and_folded() for _ in range(4)][1:]))
+    yield Growth("outbox to read model", "messages/s", "messages before", SIZES, rates, more_is_better=True)
+
+
+@dataclass(frozen=True)
+class _Drain:
+    """A service that announces, and a read model that is folded of it, in this process."""
+
+    volunteers: Database
+    model: Database
+    bus: Bus
+    relay: Relay
+
+    async def relayed_and_folded(self) -> float:
+        await _announce(self.volunteers)
+        began = time.perf_counter()
+        while await self.relay.relay_batch():
+            pass
+        await _follow(self.bus, "bench_fold", self.model)
+        took_s = time.perf_counter() - began
+        await _follow(self.bus, "bench_pull", None)
+        return MESSAGES / took_s
+
+    async def pulled(self) -> float:
+        await _announce(self.volunteers)
+        while await self.relay.relay_batch():
+            pass
+        began = time.perf_counter()
+        await _follow(self.bus, "bench_pull", None)
+        await _follow(self.bus, "bench_fold", None)
+        return 2 * MESSAGES / (time.perf_counter() - began)
+
+    async def fill(self, there: int, size: int) -> None:
+        """As if so many messages had been sent and applied already."""
+        for database, statement in ((self.volunteers, _SENT), (self.model, _APPLIED)):
+            await database.pool.execute(statement, there + 1, size, timeout=_FILL_S)
+
+
+@asynccontextmanager
+async def _drain(servers: Servers) -> AsyncGenerator[_Drain]:
     settings = await servers.settings("drain")
     volunteers = Volunteers(settings)
     gateway_settings = GatewaySettings(
@@ -44,29 +111,10 @@ async def measure(servers: Servers) -> AsyncIterator[Result]:
     await bus.open()
     async with volunteers.process.resources(), gateway.process.resources():
         await assert_stream(bus.client, "volunteers", replicas=1)
-        relay = Relay("volunteers", volunteers.process.database, bus)
-
-        async def relayed_and_folded() -> float:
-            await _announce(volunteers.process.database)
-            began = time.perf_counter()
-            while await relay.relay_batch():
-                pass
-            await _follow(bus, "bench_fold", gateway.process.generations.active)
-            return MESSAGES / (time.perf_counter() - began)
-
-        async def pulled() -> float:
-            await _announce(volunteers.process.database)
-            while await relay.relay_batch():
-                pass
-            began = time.perf_counter()
-            await _follow(bus, "bench_pull", None)
-            await _follow(bus, "bench_fold", None)
-            return 2 * MESSAGES / (time.perf_counter() - began)
-
-        rates = await in_turn(relayed_and_folded, pulled)
+        database = volunteers.process.database
+        leave_alone_what_is_there()
+        yield _Drain(database, gateway.process.generations.active, bus, Relay("volunteers", database, bus))
     await bus.close()
-    yield Result("outbox to read model", "messages/s", rates[0], Goal(5_000, 20_000))
-    yield Result("outbox to read model", "messages/s", rates[0], Goal(0.15, 0.15), "pull loop alone", rates[1])
 
 
 async def _migrated(service: Volunteers | Gateway) -> None:
