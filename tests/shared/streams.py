@@ -67,7 +67,8 @@ async def messages_in_stream(bus: Bus) -> list[Msg]:
     left = (await bus.jetstream.stream_info(STREAM)).state.messages
     if not left:
         return []
-    config = ConsumerConfig(deliver_policy=DeliverPolicy.ALL)
+    # Nothing is acknowledged, and after a thousand of those no more would come.
+    config = ConsumerConfig(deliver_policy=DeliverPolicy.ALL, max_ack_pending=-1)
     listening = await bus.jetstream.pull_subscribe("", stream=STREAM, config=config)
     found: list[Msg] = []
     while len(found) < left:

@@ -74,7 +74,7 @@ async def test_a_message_arrives_as_it_was_announced(relay: Relay, database: Dat
     assert (await unsent(database), await relay.relay_batch()) == (0, 0)
 
 
-async def test_a_batch_is_five_hundred_messages_stored_as_one(
+async def test_a_batch_is_a_thousand_messages_stored_as_one(
     relay: Relay, database: Database, bus: Bus, monkeypatch: pytest.MonkeyPatch
 ) -> None:
     await announce_at_once(database, BATCH_ROWS_MAX + 10)
