@@ -40,12 +40,14 @@ class Signer:
 
     def __init__(self, keys_dir: Path) -> None:
         self._key = OKPKey.import_key(orjson.loads((keys_dir / INTERNAL_PRIVATE).read_bytes()))
-        self._signed: dict[tuple[Principal, str], tuple[float, str]] = {}
+        self._signed: dict[tuple[str, str], tuple[float, Principal, str]] = {}
 
     def sign(self, principal: Principal, audience: str) -> str:
         now = _now_s()
-        good_until, token = self._signed.get((principal, audience), (0.0, ""))
-        if now < good_until:
+        good_until, signed_for, token = self._signed.get((principal.id, audience), (0.0, principal, ""))
+        # Found by name and then compared: to hash all that somebody may takes longer than the rest.
+        if now < good_until and (signed_for is principal or signed_for == principal):
+            self._signed[principal.id, audience] = (good_until, principal, token)
             return token
         if len(self._signed) > _REMEMBERED_MAX:
             self._signed.clear()
@@ -59,7 +61,7 @@ class Signer:
         }
         header = {"alg": "Ed25519", "typ": _TYPE, "kid": self._key.kid}
         token = jwt.encode(header, claims, self._key, algorithms=_ALGORITHMS)
-        self._signed[principal, audience] = (now + LIFETIME_S / 2, token)
+        self._signed[principal.id, audience] = (now + LIFETIME_S / 2, principal, token)
         return token
 
 

@@ -69,6 +69,16 @@ def test_the_gateway_s_token_names_who_calls(keys_dir: Path, verifier: Verifier)
     assert verifier.verify(token(keys_dir)) == COORDINATOR
 
 
+def test_a_token_is_used_again_for_the_very_same_rights_only(keys_dir: Path, verifier: Verifier) -> None:
+    signer = Signer(keys_dir)
+    less = COORDINATOR.model_copy(update={"grants": ()})
+
+    first = signer.sign(COORDINATOR, "kites")
+    assert signer.sign(COORDINATOR.model_copy(), "kites") == first
+    assert verifier.verify(signer.sign(less, "kites")) == less
+    assert verifier.verify(signer.sign(COORDINATOR, "kites")) == COORDINATOR
+
+
 def _unsigned(folder: Path) -> str:
     header, payload, _ = token(folder).split(".")
     decoded = orjson.loads(base64.urlsafe_b64decode(header + "=="))
