@@ -71,7 +71,11 @@ def _statement(names: frozenset[str]) -> Any:
     families = select(col(Delivery.family_id)).where(made).distinct().subquery()
     people = (
         select(col(Helped.person_id))
-        .join(Delivery, col(Delivery.id) == col(Helped.delivery_id))
+        .join(
+            Delivery,
+            # The centre is the delivery's: said once more, it leads to the index in which these people stand together.
+            and_(col(Delivery.id) == col(Helped.delivery_id), col(Delivery.centre_id) == col(Helped.centre_id)),
+        )
         .where(made)
         .distinct()
         .subquery()

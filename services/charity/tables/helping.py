@@ -17,6 +17,17 @@ family_numbers = Sequence("family_number", start=1001, increment=NUMBERS_AT_ONCE
 """The short numbers that people read to each other."""
 
 
+def _tallied(by: str, *beside: str) -> Index:
+    """For the tallies of a campaign, centre or region in a period, from the index alone."""
+    return Index(
+        f"delivery_of_{by.removesuffix('_id')}",
+        by,
+        "occurred_on",
+        postgresql_include=["id", "family_id", *beside],
+        postgresql_where=text("voided_on IS NULL"),
+    )
+
+
 class Family(Base, table=True):
     """A family in need. Where it lives, who sent it and what burdens it is sealed."""
 
@@ -76,12 +87,9 @@ class Delivery(Base, table=True):
         CheckConstraint("kind IN ('money', 'goods', 'service')", name="delivery_kind"),
         CheckConstraint("value_minor >= 0", name="delivery_value"),
         Index("delivery_of_family", "family_id", "id"),
-        Index("delivery_of_campaign", "campaign_id", "occurred_on", postgresql_include=["family_id"],
-              postgresql_where=text("voided_on IS NULL")),
-        Index("delivery_of_centre", "centre_id", "occurred_on", postgresql_include=["family_id", "campaign_id"],
-              postgresql_where=text("voided_on IS NULL")),
-        Index("delivery_of_region", "region", "occurred_on", postgresql_include=["family_id", "campaign_id"],
-              postgresql_where=text("voided_on IS NULL")),
+        _tallied("campaign_id", "centre_id"),
+        _tallied("centre_id", "campaign_id"),
+        _tallied("region", "centre_id", "campaign_id"),
         {"info": scoped_by("centre_id")},
     )  # fmt: skip
 
@@ -107,7 +115,11 @@ class Delivery(Base, table=True):
 class Helped(Base, table=True):
     """That a delivery helped a person."""
 
-    __table_args__ = ({"info": scoped_by("centre_id")},)
+    __table_args__ = (
+        # Whom a centre has helped in some weeks stand beside each other, however many others have helped meanwhile.
+        Index("helped_of_centre", "centre_id", "delivery_id", "person_id"),
+        {"info": scoped_by("centre_id")},
+    )
 
     delivery_id: UUID = Field(primary_key=True, foreign_key="delivery.id")
     person_id: UUID = Field(primary_key=True, foreign_key="member.id")
