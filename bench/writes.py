@@ -34,7 +34,7 @@ async def one_connection(servers: Servers) -> AsyncIterator[Result]:
         async with writes(servers) as write:
             times = await in_turn(
                 lambda: _p50(write.asked(connections=1)),
-                lambda: _p50(write.limited(clients=1)),
+                lambda: _p50(write.transacted()),
             )
         yield Result(f"POST {name}, one connection", "ms p50", times[0], _ONE, "a transaction of pgbench's", times[1])
 

@@ -15,6 +15,12 @@ from shared.ids import new_id
 from shared.settings import Settings
 
 _LIMITS = Path(__file__).parent / "limits"
+_LOOKS = {
+    "registration": "SELECT * FROM centre WHERE id = '$centre';",
+    "donation": "SELECT * FROM campaign, knowncentre AS c WHERE campaign.id = '$campaign' AND c.id = '$centre';",
+    "sign_up": "",
+}
+"""What a service looks at before it writes; of a sign-up it is in the script."""
 _ALIKE = 0.25
 """By how much rows of pgbench may be larger or smaller than those of the service."""
 
@@ -31,6 +37,8 @@ class Writing:
     """wrk's script."""
     limit: Path
     """pgbench's script."""
+    transaction: Path
+    """The same as a transaction that first looks at what the service looks at, one round trip for each step."""
 
     async def asked(self, *, connections: int = 64, of: Running | None = None) -> Load:
         """What the service does of it."""
@@ -41,6 +49,10 @@ class Writing:
     async def limited(self, *, clients: int = 32) -> Limit:
         """What PostgreSQL does of it."""
         return await pgbench(self.servers.postgres, self.service.name, self.limit, clients=clients)
+
+    async def transacted(self) -> Limit:
+        """What PostgreSQL does of it for one client, step by step."""
+        return await pgbench(self.servers.postgres, self.service.name, self.transaction, clients=1)
 
     async def require_the_same_rows(self) -> None:
         """Raises: RuntimeError: a transaction of pgbench's does not fill the columns that a request fills."""
@@ -113,7 +125,9 @@ def _writing(
 ) -> Writing:
     limit = servers.folder / f"{name}.sql"
     limit.write_text(_filled_in(name, made))
-    return Writing(servers, service, settings, path, posting(servers.folder, name, form), limit)
+    transaction = servers.folder / f"{name}_transaction.sql"
+    transaction.write_text(f"BEGIN;\n{Template(_LOOKS[name]).substitute(made)}\n{limit.read_text()}COMMIT;\n")
+    return Writing(servers, service, settings, path, posting(servers.folder, name, form), limit, transaction)
 
 
 def _filled_in(name: str, made: Mapping[str, str]) -> str:
