@@ -35,7 +35,7 @@ _CENTRES = """
 INSERT INTO centre (id, version, kind, name, region, opened_on, changed_by, changed_at)
 SELECT id, 1, 'other', '{}', 'KZ-75', '2020-01-01', 'bench', now() FROM unnest($1::uuid[]) AS id
 """
-# Few names are many people's, and many are few people's.
+# Few names are many people's, and many are few people's. Numbers above zero are for those who register themselves.
 _VOLUNTEERS = """
 WITH part AS MATERIALIZED (
     SELECT row_number() OVER () AS n, a || b || c AS word
@@ -51,7 +51,7 @@ WITH part AS MATERIALIZED (
 INSERT INTO volunteer (id, version, number, status, full_name, sort_key, name_folded, language, born_in, born_on,
     affiliation, phone_index, centre_id, region, directions, skills, languages_spoken, applied_on, status_on,
     registered_at)
-SELECT uuidv7(), 1, n, 'approved', initcap(name), translate(name, $4, $5), name, 'kk', '1990-05',
+SELECT uuidv7(), 1, -n, 'approved', initcap(name), translate(name, $4, $5), name, 'kk', '1990-05',
     sha256(n::text::bytea), sha256(n::text::bytea), substr(sha256(n::text::bytea), 1, 16), ($6::uuid[])[1 + n % $7],
     'KZ-75', '["ecology"]', '[]', '[]', current_date, current_date, now() FROM named
 """
@@ -100,7 +100,10 @@ class Many:
         self._size = size
         for table in ("volunteer", "volunteerword"):
             await self._free.pool.execute(f"VACUUM ANALYZE {table}", timeout=600)
-        some = "SELECT id, centre_id, name_folded FROM volunteer TABLESAMPLE SYSTEM (20) ORDER BY random() LIMIT 1000"
+        some = """
+            SELECT id, centre_id, name_folded FROM volunteer TABLESAMPLE SYSTEM (20) WHERE number < 0
+            ORDER BY random() LIMIT 1000
+        """
         self._some = [tuple(row) for row in await self._free.pool.fetch(some)]
 
     def somebody(self) -> tuple[UUID, UUID]:
