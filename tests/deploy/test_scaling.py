@@ -24,21 +24,16 @@ def series(name: str, service: str, values: str, **labels: str) -> dict[str, str
 @needs_promtool
 def test_workers_are_asked_for_by_the_age_of_the_oldest(tmp_path: Path) -> None:
     """Of what waits to be sent, and of what is applied; a series that is not there, or tells nothing, is age 0."""
-    delay = "asar_consumer_delay_seconds_bucket"
     told = [
         series("asar_outbox_oldest_unsent_seconds", "charity", "0x20", pod="a"),
         series("asar_outbox_oldest_unsent_seconds", "charity", "42x20", pod="b"),
-        # Ten a quarter of a minute, all of them between ten seconds and a minute old.
-        series(delay, "charity", "0x20", consumer="charity", le="10"),
-        series(delay, "charity", "0+10x20", consumer="charity", le="60"),
-        series(delay, "charity", "0+10x20", consumer="charity", le="+Inf"),
-        # Nothing has come for a while.
-        series(delay, "events", "5x20", consumer="events", le="10"),
-        series(delay, "events", "5x20", consumer="events", le="+Inf"),
+        series("asar:oldest_unapplied_seconds", "worker", "57x20", consumer="charity", noun="volunteers.centre"),
+        series("asar:oldest_unapplied_seconds", "worker", "3x20", consumer="charity", noun="charity.family"),
+        series("asar:oldest_unapplied_seconds", "worker", "0x20", consumer="events", noun="volunteers.centre"),
     ]
     ages = [
         (query("charity", 0), 42),
-        (query("charity", 1), 57.5),
+        (query("charity", 1), 57),
         (query("events", 1), 0),
         (query("gateway", 0), 0),
         (query("volunteers", 2), 0),

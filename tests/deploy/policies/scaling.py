@@ -2,11 +2,18 @@
 
 import re
 from collections.abc import Iterator
+from pathlib import Path
 
+import yaml
 from prometheus_client import REGISTRY
 
 from tests.deploy.cluster import PRODUCTION, Cluster, Object, matches
 from tests.deploy.policies.registry import Complaints, policy
+
+_RULES = Path("deploy/prometheus/rules/recorded.yml")
+_RECORDED = {
+    rule["record"] for group in yaml.safe_load(_RULES.read_text(encoding="utf-8"))["groups"] for rule in group["rules"]
+}
 
 
 def limits(cluster: Cluster) -> Iterator[tuple[str, str, int, int]]:
@@ -46,11 +53,11 @@ def apis_grow_with_the_processor_and_workers_with_age(cluster: Cluster) -> Compl
     for body in cluster.all("ScaledObject"):
         name, spec = body["metadata"]["name"], body["spec"]
         queries = [trigger["metadata"]["query"] for trigger in spec["triggers"]]
-        if not name.endswith("-worker") or not any("asar_consumer_delay_seconds" in query for query in queries):
+        if not name.endswith("-worker") or not any("asar:oldest_unapplied_seconds" in query for query in queries):
             yield f"{name} does not grow with the age of what it applies"
         if not all("_seconds" in query and query.endswith("or vector(0)") for query in queries):
             yield f"{name} asks for something else than an age, or is lost when there is none"
-        if not all(f'service="{name.removesuffix("-worker")}"' in query for query in queries):
+        if not all(re.search(rf'\b(service|consumer)="{name.removesuffix("-worker")}"', query) for query in queries):
             yield f"{name} asks how another service is doing"
         if not spec.get("fallback"):
             yield f"{name} does not know what to do without Prometheus"
@@ -58,10 +65,10 @@ def apis_grow_with_the_processor_and_workers_with_age(cluster: Cluster) -> Compl
 
 @policy(PRODUCTION)
 def autoscalers_ask_for_metrics_that_there_are(cluster: Cluster) -> Complaints:
-    told = {sample for family in REGISTRY.collect() for sample in (family.name, f"{family.name}_bucket")}
+    told = {family.name for family in REGISTRY.collect()} | _RECORDED
     for body in cluster.all("ScaledObject"):
         for trigger in body["spec"]["triggers"]:
-            for metric in sorted({*re.findall(r"\basar_\w+", trigger["metadata"]["query"])} - told):
+            for metric in sorted({*re.findall(r"\basar[_:][\w:]+", trigger["metadata"]["query"])} - told):
                 yield f"{body['metadata']['name']} asks for {metric}, which nobody tells"
 
 
