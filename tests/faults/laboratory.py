@@ -1,7 +1,6 @@
 """A system between whose parts we stand, on disks whose power we can cut."""
 
 import contextlib
-import shutil
 import tempfile
 from collections.abc import AsyncGenerator
 from pathlib import Path
@@ -21,21 +20,19 @@ class Laboratory(RunningSystem):
 
     def __init__(self, folder: Path, *, with_disks: bool) -> None:
         super().__init__(folder)
-        self._sockets = Path(tempfile.mkdtemp(prefix="asar-way-"))
-        self.disks = (
-            {
-                name: PowerFS(self.data_dir / name, folder / f"{name}.image", megabytes=mb)
-                for name, mb in DISKS_MB.items()
-            }
-            if with_disks
-            else {}
-        )
-        plain = super().installation
-        self.ways: dict[str, Proxy] = {
-            "nats": Proxy(to=plain.ports["nats"]),
-            "postgres": Proxy(listen=self._sockets / _SOCKET, to=plain.postgres.sockets / _SOCKET),
-            **{owner: Proxy(to=plain.ports[owner]) for owner in OWNERS},
-        }
+        with contextlib.ExitStack() as undo:
+            self._sockets = Path(undo.enter_context(tempfile.TemporaryDirectory(prefix="asar-way-")))
+            self.disks: dict[str, PowerFS] = {}
+            for name, megabytes in DISKS_MB.items() if with_disks else ():
+                disk = PowerFS(self.data_dir / name, folder / f"{name}.image", megabytes=megabytes)
+                self.disks[name] = undo.enter_context(contextlib.closing(disk))
+            plain = super().installation
+            targets: dict[str, int] = {part: plain.ports[part] for part in ("nats", *OWNERS)}
+            self.ways = {part: undo.enter_context(contextlib.closing(Proxy(to=to))) for part, to in targets.items()}
+            self.ways["postgres"] = Proxy(listen=self._sockets / _SOCKET, to=plain.postgres.sockets / _SOCKET)
+            undo.enter_context(contextlib.closing(self.ways["postgres"]))
+            # Nothing stays mounted, even where not everything could be made.
+            self._undo = undo.pop_all()
         services = {owner: self.ways[owner].port for owner in OWNERS}
         self._known = Ways(nats=[self.ways["nats"].port], postgres=self._sockets, services=services)
 
@@ -49,12 +46,10 @@ class Laboratory(RunningSystem):
         return Detoured(self.data_dir, port=self.port, ways=Ways())
 
     async def stop(self) -> None:
-        await super().stop()
-        for way in self.ways.values():
-            way.close()
-        for disk in self.disks.values():
-            disk.close()
-        shutil.rmtree(self._sockets, ignore_errors=True)
+        try:
+            await super().stop()
+        finally:
+            self._undo.close()
 
     async def cut_power(self, part: str) -> None:
         """Cut the power of a part's host, have it back, and wait until the part is ready again."""
