@@ -1,6 +1,7 @@
 """What the tests do behind the system's back: in its databases and streams, where it can be taken back."""
 # ruff: noqa: S608 - the names are those of our own tables
 
+import asyncio
 from collections.abc import AsyncGenerator
 from contextlib import asynccontextmanager
 
@@ -11,7 +12,7 @@ from shared.contracts.envelope import LANES
 from shared.messaging import inbox, relay
 from shared.messaging.connection import connect
 from shared.messaging.permissions import OPERATOR
-from tests.running import RunningSystem, until
+from tests.running import RunningSystem, frozen, until
 
 _BUG = """
 CREATE OR REPLACE FUNCTION {schema}.stumble() RETURNS trigger LANGUAGE plpgsql AS $$
@@ -22,6 +23,12 @@ BEGIN
     RETURN NEW;
 END $$;
 CREATE TRIGGER stumble BEFORE INSERT ON {schema}.tick FOR EACH ROW EXECUTE FUNCTION {schema}.stumble()
+"""
+
+
+_AT_WORK = """
+SELECT count(*) FROM pg_stat_activity
+WHERE datname = current_database() AND backend_type = 'client backend' AND state <> 'idle' AND pid <> pg_backend_pid()
 """
 
 
@@ -79,6 +86,20 @@ async def not_folding(system: RunningSystem) -> AsyncGenerator[None]:
     async with database_of(system, "gateway") as connection:
         await connection.execute(f"SELECT pg_advisory_lock({inbox.LOCK_SPACE}, hashtext('gateway'))")
         yield
+
+
+@asynccontextmanager
+async def standing_still(system: RunningSystem, service: str) -> AsyncGenerator[None]:
+    """Freeze a service's process, and none of its transactions, so that another process does all of its work."""
+    pid = system.pid_of(service)
+    assert pid is not None
+    async with database_of(system, service) as connection:
+        while True:
+            with frozen(pid):
+                if not await connection.fetchval(_AT_WORK):
+                    yield
+                    return
+            await asyncio.sleep(0.01)
 
 
 async def parked_by_the_gateway(system: RunningSystem) -> dict[str, int]:

@@ -40,7 +40,7 @@ async def test_messages_three_times_and_in_any_order_make_the_same_figures(
     async with under_load(running_system, verdict) as life, not_relaying(running_system, "charity"):
         await life.goes_on()
         sent = await _send_three_times_in_any_order(running_system)
-        assert sent > 10
+        assert sent > 5
     scopes = [COUNTRY, "KZ-75", f"centre:{life.centre_id}", f"campaign:{life.campaign_id}"]
     folded_as_they_came = await _shown(running_system, scopes)
 
