@@ -105,4 +105,4 @@ def test_a_part_that_there_is_not_is_answered_with_those_that_there_are(
     with pytest.raises(SystemExit) as refused:
         volunteers.run(["wrker"])
 
-    assert "[api|relay|consume|worker|migrate|audit|redrive|parked|reseal|seals]" in str(refused.value)
+    assert "[api|relay|consume|worker|migrate|audit|parked|redrive|replay|step-back|reseal|seals]" in str(refused.value)

@@ -18,9 +18,9 @@ from deploy.local.ports import free_port
 from shared.access.token import Signer
 from shared.database import Database
 from shared.messaging.connection import Bus
+from shared.messaging.mending import Mending
 from shared.messaging.relay import Relay
 from shared.messaging.topology import assert_stream
-from shared.settings import Settings
 from tests.shared.conftest import until
 from tests.shared.kites import Kites
 from tests.shared.streams import announce, unsent
@@ -171,19 +171,19 @@ def test_an_unknown_word_is_answered_with_the_known_ones(tmp_path: Path, monkeyp
 
 
 async def test_the_operator_s_audit_says_what_was_missing(
-    settings: Settings, database: Database, bus: Bus, capsys: pytest.CaptureFixture[str]
+    database: Database, bus: Bus, capsys: pytest.CaptureFixture[str]
 ) -> None:
     await assert_stream(bus.client, "kites", replicas=1)
     await announce(database)
     await Relay("kites", database, bus).relay_batch()
     await bus.jetstream.delete_stream("ASAR_KITES")
     await assert_stream(bus.client, "kites", replicas=1)
-    process = Kites(settings).process
+    mending = Mending("kites", lambda: database, None, as_json=False)
 
     for _ in range(2):
-        await process._once(process._audit)  # noqa: SLF001  # as `python -m services.kites audit` does
+        await mending.audit(database, bus.client)
     assert await Relay("kites", database, bus).relay_batch() == 3
-    await process._once(process._audit)  # noqa: SLF001
+    await mending.audit(database, bus.client)
 
     said = [line for line in capsys.readouterr().out.splitlines() if line.startswith("kites: ")]
     assert said == [
