@@ -10,7 +10,8 @@ async def end(*tasks: "asyncio.Task[Any]") -> None:
     """Cancel tasks and wait until they have ended, whatever they end with.
 
     Asked again and again: up to Python 3.11 `asyncio.wait_for` may swallow a cancellation that comes together with the
-    answer it waits for, and who then only waits waits for ever.
+    answer it waits for, and who then only waits waits for ever. A task group asks its own tasks once only, so whoever
+    waits in one takes `asyncio.timeout`, which swallows nothing.
     """
     while going := [task for task in tasks if not task.done()]:
         for task in going:

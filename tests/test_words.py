@@ -50,7 +50,7 @@ FOUND_BY: dict[str, set[str]] = {
     "none": {"none_required"},
     # These only hold others, or call a function of ours.
     "nullable": set(), "default": set(), "union": set(), "definitions": set(), "definition-ref": set(), "any": set(),
-    "function-after": set(), "function-before": set(), "function-plain": set(), "chain": set(),
+    "function-after": set(), "function-before": set(), "function-plain": set(), "function-wrap": set(), "chain": set(),
 }  # fmt: skip
 
 

@@ -212,7 +212,8 @@ class Live:
         pause_s = _POLL_S
         while True:
             with contextlib.suppress(TimeoutError):
-                await asyncio.wait_for(self._changed.wait(), timeout=pause_s)
+                async with asyncio.timeout(pause_s):
+                    await self._changed.wait()
                 await asyncio.sleep(LEADING_S)
             self._changed.clear()
             try:

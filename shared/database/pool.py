@@ -96,7 +96,8 @@ class Database:
             if self._lending is not None:
                 await self._lending.close()
             try:
-                await asyncio.wait_for(self._pool.close(), timeout=2)
+                async with asyncio.timeout(2):
+                    await self._pool.close()
             except TimeoutError:
                 self._pool.terminate()
             self._pool = None

@@ -74,7 +74,8 @@ async def stored(client: Client, service: str) -> AsyncIterator[Stored]:
             await client.publish(f"$JS.API.DIRECT.GET.{stream}", orjson.dumps(asked), reply=inbox)
             before = sequence
             while True:
-                headers = (await asyncio.wait_for(arrived.get(), timeout=_WAIT_S)).headers or {}
+                async with asyncio.timeout(_WAIT_S):
+                    headers = (await arrived.get()).headers or {}
                 if "Nats-Sequence" not in headers:
                     break
                 sequence = int(headers["Nats-Sequence"])

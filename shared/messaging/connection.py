@@ -109,7 +109,8 @@ class Bus:
     async def close(self) -> None:
         if self._client.is_connected:
             with contextlib.suppress(OSError, nats.errors.Error):
-                await asyncio.wait_for(self._client.drain(), timeout=1)
+                async with asyncio.timeout(1):
+                    await self._client.drain()
         if self._opened:
             await self._client.close()
 

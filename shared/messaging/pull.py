@@ -94,7 +94,8 @@ class Puller:
             if self._credit <= _CREDIT // 2:
                 await self._ask()
             try:
-                message = await asyncio.wait_for(self._queue.get(), timeout=_HEARTBEAT_S)
+                async with asyncio.timeout(_HEARTBEAT_S):
+                    message = await self._queue.get()
             except TimeoutError:
                 if asyncio.get_running_loop().time() - self._heard_at > 3 * _HEARTBEAT_S:
                     raise PullBroken("silent") from None

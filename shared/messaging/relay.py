@@ -193,7 +193,8 @@ class Relay:
 
     async def _rest(self) -> None:
         with contextlib.suppress(TimeoutError):
-            await asyncio.wait_for(self._wake.wait(), timeout=POLL_S)
+            async with asyncio.timeout(POLL_S):
+                await self._wake.wait()
         self._wake.clear()
 
     async def _hear(self, _: Msg) -> None:

@@ -43,8 +43,9 @@ FORMS: dict[str, type[BaseModel]] = {
 _ID = re.compile(r"[0-9a-f]{8}-[0-9a-f]{4}-[0-9a-f]{4}-[0-9a-f]{4}-[0-9a-f]{12}")
 _MEASURED = {"faults.md"}
 """Pages that hold what was measured: written by the runs that measure, not by `make docs`."""
-_HOSTS = {"127.0.0.1", "host", "address", "login.example"}
-"""Hosts that the documents may name: this machine, and words that stand for one."""
+_HOSTS = {"127.0.0.1", "host", "address", "login.example", "asar.your.example", "objects.your.example"}
+_HOSTS |= {"collector.monitoring", "cloudnative-pg.io", "keda.sh"}
+"""Hosts that the documents may name: this machine, words that stand for one, and homes of what an operator installs."""
 
 
 @pytest.fixture(scope="module")

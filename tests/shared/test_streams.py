@@ -10,6 +10,7 @@ import pytest
 from nats.js.api import AckPolicy, ConsumerConfig, DeliverPolicy, DiscardPolicy, StorageType
 
 from shared.database import Database
+from shared.endings import end
 from shared.ids import new_id
 from shared.messaging import audit
 from shared.messaging.connection import Bus
@@ -43,9 +44,7 @@ async def running(*parts: Any) -> AsyncIterator[None]:
         for task in tasks:
             assert not task.done(), task.exception()
     finally:
-        for task in tasks:
-            task.cancel()
-        await asyncio.gather(*tasks, return_exceptions=True)
+        await end(*tasks)
 
 
 async def send(bus: Bus, **headers: str) -> None:

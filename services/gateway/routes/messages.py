@@ -96,5 +96,6 @@ async def _events(
             yield b": hb\n\n"
         if not rows:
             with contextlib.suppress(TimeoutError):
-                await asyncio.wait_for(closing.wait(), timeout=_LOOK_EVERY_S)
+                async with asyncio.timeout(_LOOK_EVERY_S):
+                    await closing.wait()
     yield b"retry: 2000\n\n"
