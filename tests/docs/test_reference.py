@@ -41,10 +41,10 @@ FORMS: dict[str, type[BaseModel]] = {
     r"deliveries/ID/voids": charity.VoidDelivery,
 }
 _ID = re.compile(r"[0-9a-f]{8}-[0-9a-f]{4}-[0-9a-f]{4}-[0-9a-f]{4}-[0-9a-f]{12}")
-_MEASURED = {"faults.md"}
+_MEASURED = {"faults.md", "benchmarks", "benchmarks.json", "benchmarks.md"}
 """Pages that hold what was measured: written by the runs that measure, not by `make docs`."""
 _HOSTS = {"127.0.0.1", "host", "address", "login.example", "asar.your.example", "objects.your.example"}
-_HOSTS |= {"collector.monitoring", "cloudnative-pg.io", "keda.sh"}
+_HOSTS |= {"collector.monitoring", "traces", "cloudnative-pg.io", "keda.sh"}
 """Hosts that the documents may name: this machine, words that stand for one, and homes of what an operator installs."""
 
 
