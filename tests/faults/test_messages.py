@@ -62,11 +62,11 @@ async def _send_three_times_in_any_order(system: RunningSystem) -> int:
 
 
 async def _shown(system: RunningSystem, scopes: list[str]) -> list[Any]:
-    """The documents that the gateway answers, but for which revision they are, and the rows that they are made of."""
+    """The documents that the gateway answers, but for the news, and the rows that they are made of."""
     async with system.client() as client:
         documents = [(await client.get("/v1/dashboard", params={"scope": scope})).json() for scope in scopes]
     for document in documents:
-        del document["revision"], document["as_of"]
+        del document["revision"], document["as_of"], document["ticker"]
     async with database_of(system, "gateway") as connection:
         schema = await read_model(connection)
         names = [model.__table__.name for model in (FigureDay, Campaign, Centre)]  # type: ignore[attr-defined]
