@@ -101,7 +101,7 @@ SCENARIOS = {
     "consumer.after_effect_before_commit": Scenario("gateway", just_live, 3),
     "consumer.after_commit_before_ack": Scenario("gateway", just_live, 3),
     "consumer.amid_acknowledging": Scenario("gateway", just_live, 3),
-    "audit.before_sending_again": Scenario("charity", lose_the_stream, 14),
+    "audit.before_sending_again": Scenario("charity", lose_the_stream, 14, alone=True),
     "job.after_page_before_note": Scenario("volunteers", import_people, 1),
     "receipts.before_commit": Scenario("charity", give_through_it, 1),
     "gateway.before_forwarding": Scenario("gateway", give_through_it, 1),
