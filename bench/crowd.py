@@ -52,7 +52,7 @@ class Watcher(asyncio.Protocol):
     everyone: set["Watcher"] = set()  # noqa: RUF012  # all of this process
     head = b""
 
-    def connection_made(self, transport: asyncio.Transport) -> None:  # type: ignore[override]
+    def connection_made(self, transport: asyncio.Transport) -> None:  # type: ignore[override]  # TCP has no other
         self.transport = transport
 
     def data_received(self, data: bytes) -> None:

@@ -61,7 +61,7 @@ class Connection(HttpToolsProtocol):
     _complaint = HTTPStatus.BAD_REQUEST
     _is_leaving = False
 
-    def connection_made(self, transport: asyncio.Transport) -> None:  # type: ignore[override]
+    def connection_made(self, transport: asyncio.Transport) -> None:  # type: ignore[override]  # TCP has no other
         super().connection_made(transport)
         self._extensions: dict[str, dict[object, object]] = {WRITE: {"write": self.write}}
         self._expect("head")

@@ -140,7 +140,7 @@ class Connection(asyncio.Protocol):
 
     # --- what the transport says ------------------------------------------------------------------------------------
 
-    def connection_made(self, transport: asyncio.Transport) -> None:  # type: ignore[override]
+    def connection_made(self, transport: asyncio.Transport) -> None:  # type: ignore[override]  # TCP has no other
         self._transport = transport
         self.is_open = True
 

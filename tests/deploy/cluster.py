@@ -133,6 +133,7 @@ def matches(selector: Object | None, labels: dict[str, str]) -> bool:
     """Whether a label selector chooses what has these labels; an empty one chooses everything, none nothing."""
     if selector is None:
         return False
+    # Ours say no more than this. What is not understood must not pass for "chooses nothing".
     if unknown := selector.keys() - {"matchLabels", "matchExpressions"}:
         raise NotImplementedError(str(unknown))
     expressions: list[Object] = selector.get("matchExpressions", [])

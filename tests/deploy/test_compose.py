@@ -47,6 +47,7 @@ def compose_command() -> list[str] | None:
     return None
 
 
+# Debian has no package of Compose 2, so `make test` cannot bring it; the tests below ask its schema everywhere.
 @pytest.mark.skipif(compose_command() is None, reason="Docker Compose is not installed; its schema was asked instead")
 def test_compose_itself_reads_the_file(tmp_path: Path) -> None:
     (tmp_path / "env").write_text(credentials.compose(), encoding="utf-8")

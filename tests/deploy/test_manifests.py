@@ -23,6 +23,7 @@ from tests.deploy.policies.objects import NEWEST
 FOLDERS = [BASE, DEVELOPMENT, PRODUCTION]
 
 
+# Debian has no package of kubectl; where there is none, all else is asked of the tests' own renderer.
 @pytest.mark.skipif(
     shutil.which("kubectl") is None, reason="kubectl is not installed; the tests' own renderer was used"
 )

@@ -37,6 +37,7 @@ def promtool() -> Path | None:
     return ours if ours.exists() else (theirs and Path(theirs)) or None
 
 
+# `make test` brings it, but not everywhere; the rules' form is held to by the tests below in any case.
 needs_promtool = pytest.mark.skipif(
     promtool() is None,
     reason="promtool is nowhere: run `make promtool`. Without it the rules' form was checked, but not what they say.",

@@ -21,6 +21,6 @@ async def laboratory(tmp_path_factory: pytest.TempPathFactory, anyio_backend: st
 
 @pytest.fixture
 def root(laboratory: Laboratory) -> None:
-    """For what only root can do. The verdict says so where it was not done."""
+    """For what only root can do: mount a disk of one's own. The verdict says so where it was not done."""
     if not laboratory.disks:
         pytest.skip("needs root")

@@ -93,6 +93,7 @@ async def test_a_dripping_way_is_slow_and_complete(way: tuple[Proxy, int]) -> No
 @pytest.fixture
 def disk(tmp_path: Path) -> Iterator[PowerFS]:
     if not power.is_possible():
+        # Nobody else may mount.
         pytest.skip("needs root")
     disk = PowerFS(tmp_path / "disk", tmp_path / "image", megabytes=32)
     yield disk

@@ -69,7 +69,7 @@ async def _shown(system: RunningSystem, scopes: list[str]) -> list[Any]:
         del document["revision"], document["as_of"], document["ticker"]
     async with database_of(system, "gateway") as connection:
         schema = await read_model(connection)
-        names = [model.__table__.name for model in (FigureDay, Campaign, Centre)]  # type: ignore[attr-defined]
+        names = [model.__table__.name for model in (FigureDay, Campaign, Centre)]  # type: ignore[attr-defined]  # undeclared
         return documents + [
             await connection.fetchval(
                 f'SELECT string_agg(t::text, chr(10) ORDER BY t::text) FROM "{schema}"."{name}" AS t'

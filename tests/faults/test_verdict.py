@@ -82,7 +82,7 @@ def test_a_run_fails_when_a_row_has_no_verdict_or_a_bad_one(pytester: pytest.Pyt
 
         @pytest.mark.fault(6)
         def test_that_cuts_power(verdict):
-            pytest.skip("needs root")
+            pytest.skip("needs root")  # what the page makes of it is what is tested
         """
     )
     pytester.makeini("[pytest]\nmarkers = fault\n")

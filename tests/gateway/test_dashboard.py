@@ -41,7 +41,7 @@ async def test_a_state_is_as_it_is_documented(gateway: RunningGateway, model: Re
         assert (status, headers["content-type"]) == (200, "application/json")
         assert known.model_dump(mode="json", by_alias=True).keys() == document.keys()
         assert known.period.model_dump(mode="json", by_alias=True) == {"from": "2021-01-01", "to": "2021-12-31"}
-        assert document["figures"].keys() == DashboardState.model_fields["figures"].annotation.model_fields.keys()  # type: ignore[union-attr]
+        assert document["figures"].keys() == DashboardState.model_fields["figures"].annotation.model_fields.keys()  # type: ignore[union-attr]  # it has one
         assert (known.revision, known.figures.deliveries) == (3, 1)
 
 
