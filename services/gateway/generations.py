@@ -276,6 +276,5 @@ async def opened(generations: Generations) -> AsyncGenerator[Generations]:
     try:
         yield generations
     finally:
-        following.cancel()
-        await asyncio.gather(following, return_exceptions=True)
+        await end(following)
         await generations.close()

@@ -9,6 +9,7 @@ from urllib.parse import urlsplit
 import nats.errors
 from nats.aio.client import Client as LibraryClient
 from nats.aio.client import Srv
+from nats.aio.msg import Msg
 from nats.js import JetStreamContext
 
 from shared.messaging.subjects import inbox_of
@@ -17,7 +18,23 @@ from shared.telemetry import log
 
 
 class Client(LibraryClient):
-    """The library's client, which never lets go of a socket that it has not closed."""
+    """The library's client, which never lets go of a socket that it has not closed, and ends when it is told to."""
+
+    async def request(
+        self,
+        subject: str,
+        payload: bytes = b"",
+        timeout: float = 0.5,  # noqa: ASYNC109  # the library's own parameter
+        old_style: bool = False,
+        headers: dict[str, Any] | None = None,
+    ) -> Msg:
+        # Its own deadline, `asyncio.wait_for`, would swallow a cancellation that comes together with the answer (up to
+        # Python 3.11), and the caller go on for ever.
+        try:
+            async with asyncio.timeout(timeout):
+                return await super().request(subject, payload, None, old_style, headers)  # pyright: ignore[reportArgumentType]
+        except TimeoutError as error:
+            raise nats.errors.TimeoutError from error
 
     async def _connect_to_server(self, s: Srv) -> None:
         # An attempt to come back that failed after its socket was open is otherwise just forgotten.

@@ -1,10 +1,16 @@
-"""The connection to NATS leaves no socket behind. That a socket is forgotten is a warning, which fails a test."""
+"""The connection to NATS leaves no socket behind, and ends when it is told to.
+
+That a socket is forgotten is a warning, which fails a test.
+"""
 
 import asyncio
 from collections.abc import AsyncIterator
 from contextlib import asynccontextmanager
 
-from shared.messaging.connection import connect
+import pytest
+from nats.aio.msg import Msg
+
+from shared.messaging.connection import Client, connect
 
 INFO = b'INFO {"server_id":"one","version":"2.12.0","max_payload":1048576}\r\n'
 
@@ -46,4 +52,25 @@ async def test_attempts_to_come_back_to_a_silent_server_close_their_sockets() ->
         )
         server.came[0].close()
         await server.came_often.wait()
+        await client.close()
+
+
+class Interrupted(Client):
+    """Whoever asks is told to end just when the answer has come."""
+
+    asks: "asyncio.Task[Msg]"
+
+    async def _request_sub_callback(self, msg: Msg) -> None:
+        await super()._request_sub_callback(msg)
+        self.asks.cancel()
+
+
+async def test_who_is_told_to_end_as_the_answer_comes_ends(nats_url: str) -> None:
+    client = Interrupted()
+    await client.connect(nats_url)  # pyright: ignore[reportUnknownMemberType]
+    try:
+        client.asks = asyncio.create_task(client.request("$JS.API.INFO", timeout=30))
+        with pytest.raises(asyncio.CancelledError):
+            await client.asks
+    finally:
         await client.close()

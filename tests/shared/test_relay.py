@@ -54,6 +54,7 @@ async def running(relay: Relay) -> AsyncIterator["asyncio.Task[None]"]:
     try:
         yield task
     finally:
+        # Asked once, as a task group asks it.
         task.cancel()
         await asyncio.gather(task, return_exceptions=True)
 
