@@ -20,24 +20,38 @@ from tests.systems import BEHIND_ROLE, OWNER_ROLE, SERVICE_ROLE
 pytest_plugins = ["tests.faults.reporting"]
 
 _numbers = count(1)
-_WHOLE_SYSTEMS = ("tests/e2e/", "tests/faults/", "tests/journeys/", "tests/local/test_running.py")
+_ONE_SYSTEM = ("tests/e2e/", "tests/faults/", "tests/journeys/")
+"""The tests of these share a whole system."""
+_THEIR_OWN_SYSTEMS = (
+    "tests/faults/test_cluster.py",
+    "tests/faults/test_disk.py",
+    "tests/faults/test_nats.py",
+    "tests/faults/test_network.py",
+    "tests/faults/test_postgres.py",
+    "tests/faults/test_restore.py",
+    "tests/faults/test_upgrade.py",
+    "tests/local/test_running.py",
+)
+"""The tests of these start others, among them the laboratory."""
 
 
-class OneSystemAtATime(LoadFileScheduling):
-    """The tests of a file stay together, and all that start a whole system go into one process, one after another."""
+class TwoSystemsAtMost(LoadFileScheduling):
+    """The tests of a file stay together, and those that take whole systems go into two processes at most."""
 
     # xdist's own way, a mark for groups, has no effect with pytest 9.2.
     def _split_scope(self, nodeid: str) -> str:
         if nodeid.startswith("tests/faults/simulation/"):
             # It starts nothing, and each test of it takes long.
             return nodeid
-        return "a whole system" if nodeid.startswith(_WHOLE_SYSTEMS) else super()._split_scope(nodeid)
+        if nodeid.startswith(_THEIR_OWN_SYSTEMS):
+            return "their own systems"
+        return "one system" if nodeid.startswith(_ONE_SYSTEM) else super()._split_scope(nodeid)
 
 
 @pytest.hookimpl(optionalhook=True)
-def pytest_xdist_make_scheduler(config: pytest.Config, log: Any) -> OneSystemAtATime:
+def pytest_xdist_make_scheduler(config: pytest.Config, log: Any) -> TwoSystemsAtMost:
     """Tell xdist how to share the tests out."""
-    return OneSystemAtATime(config, log)
+    return TwoSystemsAtMost(config, log)
 
 
 @pytest.fixture(scope="session")
@@ -119,7 +133,7 @@ async def nats_url(nats: EmbeddedNats, anyio_backend: str) -> AsyncIterator[str]
 
 @pytest.fixture(scope="session")
 async def running_system(tmp_path_factory: pytest.TempPathFactory, anyio_backend: str) -> AsyncIterator[RunningSystem]:
-    """The whole system as real processes. Tests that take it stand in one xdist group, so there is one of it."""
+    """The whole system as real processes. Tests that take it go into one process of xdist, so there is one of it."""
     system = RunningSystem(tmp_path_factory.mktemp("a system"))
     await system.start()
     yield system

@@ -15,4 +15,4 @@ FROM (
     UNION ALL
     SELECT 7000000000 + run * 100000 + n FROM generate_series($run, $run + 9) AS run, generate_series(1, 10000) AS n
 ) AS numbers;
-ANALYZE;
+ANALYZE knowncentre, event, shift, knownvolunteer;

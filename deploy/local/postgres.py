@@ -31,6 +31,8 @@ _SETTINGS = {
     "max_slot_wal_keep_size": "4GB",
     "wal_compression": "on",
     "random_page_cost": "1.1",
+    # Plans that were made while a table was small are remade when it is analysed (decision 0029).
+    "autovacuum_naptime": "15s",
     "timezone": "UTC",
     "log_timezone": "UTC",
     "log_line_prefix": "%m %u@%d ",

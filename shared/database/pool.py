@@ -69,7 +69,13 @@ class Database:
         """Called after a commit that announced something: wakes the relay. Losing a call costs one polling interval."""
 
     async def open(self) -> None:
-        settings = {"application_name": "asar", "lock_timeout": LOCK_TIMEOUT}
+        settings = {
+            "application_name": "asar",
+            "lock_timeout": LOCK_TIMEOUT,
+            # Planned anew each time, a statement with policies woven into it takes longer to plan than to run (decision
+            # 0029).
+            "plan_cache_mode": "force_generic_plan",
+        }
         if self._schema is not None:
             settings["search_path"] = self._schema
         self._pool = await _Pool(

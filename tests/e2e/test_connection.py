@@ -12,7 +12,7 @@ from tests.factories import registration
 from tests.running import PATIENCE_S, RunningSystem
 from tests.systems import ADMINISTRATOR
 
-pytestmark = [pytest.mark.browser, pytest.mark.xdist_group("system")]
+pytestmark = pytest.mark.browser
 PATIENCE_MS = PATIENCE_S * 1000
 
 

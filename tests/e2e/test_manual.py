@@ -5,7 +5,7 @@ from playwright.async_api import Page, expect
 
 from tests.running import RunningSystem
 
-pytestmark = [pytest.mark.browser, pytest.mark.xdist_group("system")]
+pytestmark = pytest.mark.browser
 
 
 async def test_the_manual_opens_what_one_looks_for(running_system: RunningSystem, page: Page) -> None:

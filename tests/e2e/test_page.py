@@ -7,7 +7,7 @@ from playwright.async_api import Page, expect
 from tests.factories import registration
 from tests.running import PATIENCE_S, RunningSystem
 
-pytestmark = [pytest.mark.browser, pytest.mark.xdist_group("system")]
+pytestmark = pytest.mark.browser
 PATIENCE_MS = PATIENCE_S * 1000
 TITLES = {"kk": "Қазақстан", "ru": "Казахстан", "en": "Kazakhstan"}
 

@@ -5,6 +5,7 @@ import os
 import shutil
 import struct
 import subprocess
+import time
 from pathlib import Path
 
 _SHUTDOWN = 2 << 30 | 4 << 16 | ord("X") << 8 | 125
@@ -12,6 +13,7 @@ _SHUTDOWN = 2 << 30 | 4 << 16 | ord("X") << 8 | 125
 _NO_LOG_FLUSH = 2
 """Drop what is in memory, the journal's too: nothing more reaches the disk."""
 _BALLAST = "ballast"
+_TRIES, _PAUSE_S = 50, 0.1
 
 
 def is_possible() -> bool:
@@ -45,9 +47,15 @@ class PowerFS:
         """Have it back as the disk had it; nobody may still use it.
 
         Raises:
-            CalledProcessError: somebody does.
+            CalledProcessError: somebody does, and goes on doing so.
         """
-        _run("umount", str(self.folder))
+        # The last thread of who was killed may outlive the process by a moment, and keeps its files open.
+        for _ in range(_TRIES - 1):
+            if subprocess.run(["umount", str(self.folder)], check=False, capture_output=True).returncode == 0:
+                break
+            time.sleep(_PAUSE_S)
+        else:
+            _run("umount", str(self.folder))
         self._mount()
 
     def fill(self) -> None:

@@ -11,7 +11,7 @@ from tests.faults.trial import under_load
 from tests.faults.verdict import Verdict
 from tests.running import RunningSystem
 
-pytestmark = [pytest.mark.faults, pytest.mark.xdist_group("system")]
+pytestmark = pytest.mark.faults
 THREE_HOURS_S = 3 * 3600
 
 

@@ -9,7 +9,7 @@ from tests.faults.cluster import ClusteredSystem
 from tests.faults.trial import under_load
 from tests.faults.verdict import Verdict
 
-pytestmark = [pytest.mark.faults, pytest.mark.slow, pytest.mark.xdist_group("system")]
+pytestmark = [pytest.mark.faults, pytest.mark.slow]
 DELIVERED_WITHIN_S = 15
 
 

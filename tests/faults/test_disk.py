@@ -13,7 +13,6 @@ pytestmark = [
     pytest.mark.faults,
     pytest.mark.slow,
     pytest.mark.usefixtures("root"),
-    pytest.mark.xdist_group("system"),
 ]
 
 

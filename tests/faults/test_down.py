@@ -17,7 +17,7 @@ from tests.faults.trial import under_load
 from tests.faults.verdict import Verdict
 from tests.running import RunningSystem, until
 
-pytestmark = [pytest.mark.faults, pytest.mark.xdist_group("system")]
+pytestmark = pytest.mark.faults
 OTHERS = {
     "charity": ("/v1/volunteers", "/v1/events", "/v1/dashboard"),
     "volunteers": ("/v1/donations", "/v1/events", "/v1/dashboard"),

@@ -26,7 +26,7 @@ from tests.faults.verdict import Verdict
 from tests.running import RunningSystem, until
 from tests.volunteers.importing import IMPORTS, csv_of, row
 
-pytestmark = [pytest.mark.faults, pytest.mark.xdist_group("system")]
+pytestmark = pytest.mark.faults
 
 _people = count(200_000)
 FORGETS_AFTER_S = 0.1

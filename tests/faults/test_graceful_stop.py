@@ -11,7 +11,7 @@ from tests.faults.verdict import Verdict
 from tests.faults.watching import all_greeted, watchers
 from tests.running import RunningSystem, until
 
-pytestmark = [pytest.mark.faults, pytest.mark.xdist_group("system")]
+pytestmark = pytest.mark.faults
 WATCHERS = 20
 
 

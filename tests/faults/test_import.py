@@ -7,7 +7,7 @@ import pytest
 from tests.running import RunningSystem, until
 from tests.volunteers.importing import HEADING, IMPORTS, csv_of, row
 
-pytestmark = [pytest.mark.faults, pytest.mark.xdist_group("system")]
+pytestmark = pytest.mark.faults
 ROWS = 6_000
 
 

@@ -1,5 +1,6 @@
 """`kill -9` of each part in turn while life goes on: nothing promised is lost, nothing is counted twice."""
 
+import asyncio
 import os
 
 import pytest
@@ -8,7 +9,7 @@ from tests.faults.trial import under_load
 from tests.faults.verdict import Verdict
 from tests.running import RunningSystem
 
-pytestmark = [pytest.mark.faults, pytest.mark.xdist_group("system")]
+pytestmark = pytest.mark.faults
 PARTS = ("volunteers", "events", "charity", "gateway", "nats", "postgres")
 
 
@@ -21,6 +22,17 @@ async def test_nothing_is_lost_or_doubled_when_each_part_is_killed_in_turn(
             await running_system.kill(part)
             await running_system.wait_ready()
             await life.goes_on()
+
+
+@pytest.mark.fault(4, "down for three seconds")
+async def test_callers_notice_nothing_while_nats_is_down(running_system: RunningSystem, verdict: Verdict) -> None:
+    async with under_load(running_system, verdict) as life:
+        with running_system.held():
+            await running_system.kill_all_of("nats")
+            await asyncio.sleep(3)
+        await running_system.ready_again("nats")
+        await running_system.drained(patience_s=10)
+        assert life.history.failures() == []
 
 
 @pytest.mark.fault(20, "at once, under load")

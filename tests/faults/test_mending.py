@@ -13,7 +13,7 @@ from shared.messaging.subjects import stream_name
 from tests.faults.load import Life
 from tests.running import RunningSystem, until
 
-pytestmark = [pytest.mark.faults, pytest.mark.xdist_group("system")]
+pytestmark = pytest.mark.faults
 TYPE = "charity.donation.received.v1"
 SERVICES = ["volunteers", "events", "charity", "gateway"]
 

@@ -30,7 +30,7 @@ from tests.faults.trial import under_load
 from tests.faults.verdict import Verdict
 from tests.running import RunningSystem, until
 
-pytestmark = [pytest.mark.faults, pytest.mark.xdist_group("system")]
+pytestmark = pytest.mark.faults
 
 
 @pytest.mark.fault(12, "three times, shuffled, under ids of their own, before they come as they should")

@@ -1,30 +1,14 @@
-"""NATS dies, its host loses power: callers notice nothing, and what it has forgotten is published again."""
-
-import asyncio
+"""The host of NATS loses power: callers notice nothing, and what it has forgotten is published again."""
 
 import pytest
 
 from tests.faults.laboratory import Laboratory
 from tests.faults.trial import under_load
 from tests.faults.verdict import Verdict
-from tests.running import RunningSystem
 
-pytestmark = [pytest.mark.faults, pytest.mark.xdist_group("system")]
-
-
-@pytest.mark.fault(4, "down for three seconds")
-async def test_callers_notice_nothing_while_nats_is_down(running_system: RunningSystem, verdict: Verdict) -> None:
-    async with under_load(running_system, verdict) as life:
-        with running_system.held():
-            await running_system.kill_all_of("nats")
-            await asyncio.sleep(3)
-        await running_system.ready_again("nats")
-        await running_system.drained(patience_s=10)
-        assert life.history.failures() == []
+pytestmark = [pytest.mark.faults, pytest.mark.slow, pytest.mark.usefixtures("root")]
 
 
-@pytest.mark.slow
-@pytest.mark.usefixtures("root")
 @pytest.mark.fault(6, "as configured, it syncs before it answers")
 async def test_a_power_cut_loses_no_message(laboratory: Laboratory, verdict: Verdict) -> None:
     republished = await laboratory.republished()
@@ -35,8 +19,6 @@ async def test_a_power_cut_loses_no_message(laboratory: Laboratory, verdict: Ver
     assert await laboratory.republished() == republished
 
 
-@pytest.mark.slow
-@pytest.mark.usefixtures("root")
 @pytest.mark.fault(6, "with NATS' own default, it syncs every two minutes")
 async def test_a_nats_that_forgets_costs_no_effect(laboratory: Laboratory, verdict: Verdict) -> None:
     republished = await laboratory.republished()

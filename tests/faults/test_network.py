@@ -15,7 +15,7 @@ from tests.faults.trial import under_load
 from tests.faults.verdict import Verdict
 from tests.running import frozen
 
-pytestmark = [pytest.mark.faults, pytest.mark.slow, pytest.mark.xdist_group("system")]
+pytestmark = [pytest.mark.faults, pytest.mark.slow]
 BACK_WITHIN_S = 10
 
 Disturbance = Callable[[Proxy], None]

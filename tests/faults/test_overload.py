@@ -13,7 +13,7 @@ from tests.faults.trial import under_load
 from tests.faults.verdict import Verdict
 from tests.running import RunningSystem, until
 
-pytestmark = [pytest.mark.faults, pytest.mark.xdist_group("system")]
+pytestmark = pytest.mark.faults
 WATCHERS = 500
 RSS_MAX = 400 << 20
 """Of the gateway, idle some 150 MB."""

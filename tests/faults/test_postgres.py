@@ -9,17 +9,16 @@ from tests.faults.trial import under_load
 from tests.faults.verdict import Verdict
 from tests.running import RunningSystem, until
 
-pytestmark = [pytest.mark.faults, pytest.mark.xdist_group("system")]
+pytestmark = [pytest.mark.faults, pytest.mark.slow]
 BACK_WITHIN_S = 5
 
 
-@pytest.mark.slow
 @pytest.mark.fault(7, "kill -9 of one backend, of the postmaster, of all its processes")
-async def test_callers_are_told_to_come_again_and_can(running_system: RunningSystem, verdict: Verdict) -> None:
-    async with under_load(running_system, verdict) as life:
+async def test_callers_are_told_to_come_again_and_can(laboratory: Laboratory, verdict: Verdict) -> None:
+    async with under_load(laboratory, verdict) as life:
         for kill in (_kill_one_backend, _kill_the_postmaster, _kill_all_its_processes):
-            await kill(running_system)
-            await until("PostgreSQL takes connections again", lambda: _answers(running_system))
+            await kill(laboratory)
+            await until("PostgreSQL takes connections again", lambda: _answers(laboratory))
             await life.goes_on(more=1, patience_s=BACK_WITHIN_S)
         assert_told_to_come_again(life.history.failures())
 
@@ -51,7 +50,6 @@ async def _answers(system: RunningSystem) -> bool:
     return True
 
 
-@pytest.mark.slow
 @pytest.mark.usefixtures("root")
 @pytest.mark.fault(7, "power cut")
 async def test_what_was_promised_survives_a_power_cut(laboratory: Laboratory, verdict: Verdict) -> None:

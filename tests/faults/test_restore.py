@@ -16,7 +16,7 @@ from tests.faults.trial import count_everything
 from tests.faults.verdict import Verdict
 from tests.running import RunningSystem
 
-pytestmark = [pytest.mark.faults, pytest.mark.xdist_group("system")]
+pytestmark = pytest.mark.faults
 
 
 class Drill:

@@ -14,7 +14,7 @@ from tests.faults.trial import under_load
 from tests.faults.verdict import Verdict
 from tests.running import RunningSystem, until
 
-pytestmark = [pytest.mark.faults, pytest.mark.xdist_group("system")]
+pytestmark = pytest.mark.faults
 NOTICED_WITHIN_S = 10
 
 

@@ -18,7 +18,7 @@ from tests.faults.verdict import Verdict
 from tests.faults.watching import all_greeted, watchers
 from tests.running import RunningSystem
 
-pytestmark = [pytest.mark.faults, pytest.mark.xdist_group("system")]
+pytestmark = pytest.mark.faults
 WATCHERS = 5
 MIGRATION = '''"""A gift has a column that later versions use."""
 

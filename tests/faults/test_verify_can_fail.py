@@ -6,7 +6,7 @@ import pytest
 from tests.faults.load import Life
 from tests.running import RunningSystem
 
-pytestmark = [pytest.mark.faults, pytest.mark.xdist_group("system")]
+pytestmark = pytest.mark.faults
 
 
 @pytest.fixture(scope="module")

@@ -14,7 +14,7 @@ from tests.factories import registration
 from tests.journeys.test_one_fact_all_the_way import client  # noqa: F401
 from tests.running import RunningSystem, until
 
-pytestmark = [pytest.mark.journey, pytest.mark.xdist_group("system")]
+pytestmark = pytest.mark.journey
 NAME, PHONE = "Ғайыпова Ұлбосын", "+77640009988"
 PURPOSE = {"purpose": "Өз өтініші бойынша"}
 TIMES = {"starts_at": "2021-06-09T10:00:00+06:00", "ends_at": "2021-06-09T12:00:00+06:00"}

@@ -28,7 +28,7 @@ from tests.running import RunningSystem, until
 from tests.tracing import by_trace
 from tests.volunteers import factories as volunteers
 
-pytestmark = [pytest.mark.journey, pytest.mark.xdist_group("system")]
+pytestmark = pytest.mark.journey
 
 NAME, CHILD, DONOR = "Құпиясырбай Жасырынұлы", "Көрінбесбала", "Атымтайжомарт Сырболатұлы"
 PERSONAL = {

@@ -10,7 +10,7 @@ from shared.ids import new_id
 from tests.factories import registration
 from tests.running import RunningSystem, until
 
-pytestmark = [pytest.mark.journey, pytest.mark.xdist_group("system")]
+pytestmark = pytest.mark.journey
 YEAR = {"from": "2021-01-01", "to": "2021-12-31"}
 
 

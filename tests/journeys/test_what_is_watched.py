@@ -15,7 +15,7 @@ from tests.deploy.promql import spoken
 from tests.deploy.watching import OF_TARGETS, expressions, recorded
 from tests.running import RunningSystem, until
 
-pytestmark = [pytest.mark.journey, pytest.mark.xdist_group("system")]
+pytestmark = pytest.mark.journey
 
 OF_PROMETHEUS: Mapping[str, frozenset[str]] = {
     "up": OF_TARGETS,
