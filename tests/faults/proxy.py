@@ -1,7 +1,6 @@
 """A proxy of our own, in a thread of its own: passes bytes on until it is told to cut, silence, delay or drip."""
 
 import asyncio
-import contextlib
 import threading
 from collections.abc import Coroutine
 from pathlib import Path
@@ -103,6 +102,9 @@ class Proxy:
         self._writers |= ends
         try:
             await asyncio.gather(self._pass(reader, there_writer), self._pass(there_reader, writer))
+        except OSError:
+            # A server that is killed with something unread resets its end: whoever waits at the other must hear of it.
+            await self._passing.wait()
         finally:
             self._writers -= ends
             for end in ends:
@@ -114,17 +116,16 @@ class Proxy:
         return await asyncio.open_unix_connection(self._to)
 
     async def _pass(self, reader: asyncio.StreamReader, writer: asyncio.StreamWriter) -> None:
-        with contextlib.suppress(OSError):
-            while data := await reader.read(_CHUNK):
-                await self._passing.wait()
-                await asyncio.sleep(self._delay_s)
-                step = self._drip_bytes or len(data)
-                for start in range(0, len(data), step):
-                    if start:
-                        await asyncio.sleep(0.1)
-                    await self._passing.wait()
-                    writer.write(data[start : start + step])
-                    await writer.drain()
+        while data := await reader.read(_CHUNK):
             await self._passing.wait()
-            if writer.can_write_eof():
-                writer.write_eof()
+            await asyncio.sleep(self._delay_s)
+            step = self._drip_bytes or len(data)
+            for start in range(0, len(data), step):
+                if start:
+                    await asyncio.sleep(0.1)
+                await self._passing.wait()
+                writer.write(data[start : start + step])
+                await writer.drain()
+        await self._passing.wait()
+        if writer.can_write_eof():
+            writer.write_eof()

@@ -1,7 +1,10 @@
 """The means by which faults are made do what they say: otherwise nothing that survives them has survived anything."""
 
 import asyncio
+import contextlib
 import os
+import socket
+import struct
 from collections.abc import AsyncIterator, Iterator
 from pathlib import Path
 
@@ -61,6 +64,28 @@ async def test_a_cut_breaks_what_there_is_and_refuses_what_comes(way: tuple[Prox
     assert await _answer(again, b"c") == b"c"
     for _, writer in (line, again):
         writer.close()
+
+
+async def test_who_waits_hears_that_the_server_has_reset_its_end(anyio_backend: str) -> None:
+    """As that of a process does which is killed with something unread."""
+
+    async def reset(reader: asyncio.StreamReader, writer: asyncio.StreamWriter) -> None:
+        await reader.read(1)
+        linger_for_nothing = struct.pack("ii", 1, 0)
+        writer.get_extra_info("socket").setsockopt(socket.SOL_SOCKET, socket.SO_LINGER, linger_for_nothing)
+        writer.transport.abort()
+
+    async with await asyncio.start_server(reset, "127.0.0.1", 0) as server:
+        proxy = Proxy(to=int(server.sockets[0].getsockname()[1]))
+        reader, writer = await asyncio.open_connection("127.0.0.1", proxy.port)
+
+        writer.write(b"a")
+        async with asyncio.timeout(10):
+            with contextlib.suppress(ConnectionError):
+                assert await reader.read() == b""
+
+        writer.close()
+        proxy.close()
 
 
 async def test_silence_takes_connections_and_delivers_later(way: tuple[Proxy, int]) -> None:

@@ -6,7 +6,7 @@ from collections.abc import Callable
 
 import pytest
 
-from shared.database.transaction import ACQUIRE_TIMEOUT_S
+from shared.database.pool import STATEMENT_MAX_S
 from tests.faults.checker import assert_told_to_come_again
 from tests.faults.laboratory import Laboratory
 from tests.faults.load import Life
@@ -59,9 +59,9 @@ async def test_calls_end_although_postgres_says_nothing(laboratory: Laboratory, 
         await life.goes_on(more=1, patience_s=BACK_WITHIN_S)
         assert_told_to_come_again(life.history.failures())
 
-        # Longer than anybody waits for a connection; tests/shared/test_silent_database.py knows the other limits.
+        # Longer than any statement may take; tests/shared/test_silent_database.py knows the other limits.
         silent_from_s = time.monotonic()
-        await _disturbed(life, way, Proxy.silence, seconds=ACQUIRE_TIMEOUT_S + 2)
+        await _disturbed(life, way, Proxy.silence, seconds=STATEMENT_MAX_S + 2)
         given_up = life.history.failures(since_s=silent_from_s)
         assert given_up
         assert_told_to_come_again(given_up)
