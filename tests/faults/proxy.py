@@ -119,13 +119,15 @@ class Proxy:
         while data := await reader.read(_CHUNK):
             await self._passing.wait()
             await asyncio.sleep(self._delay_s)
-            step = self._drip_bytes or len(data)
-            for start in range(0, len(data), step):
-                if start:
-                    await asyncio.sleep(0.1)
+            while data:
                 await self._passing.wait()
-                writer.write(data[start : start + step])
+                # Asked for each piece: once the way is healed, the rest goes on at once.
+                step = self._drip_bytes or len(data)
+                piece, data = data[:step], data[step:]
+                writer.write(piece)
                 await writer.drain()
+                if data:
+                    await asyncio.sleep(0.1)
         await self._passing.wait()
         if writer.can_write_eof():
             writer.write_eof()

@@ -115,6 +115,20 @@ async def test_a_dripping_way_is_slow_and_complete(way: tuple[Proxy, int]) -> No
     line[1].close()
 
 
+async def test_what_dripped_is_let_through_once_the_way_is_healed(way: tuple[Proxy, int]) -> None:
+    proxy, port = way
+    line = await asyncio.open_connection("127.0.0.1", port)
+
+    proxy.drip(1)
+    line[1].write(b"x" * 1000)
+    await asyncio.sleep(A_MOMENT_S)
+    proxy.heal()
+
+    # At a tenth of a second for each it would take longer than a minute.
+    assert await asyncio.wait_for(line[0].readexactly(1000), timeout=10) == b"x" * 1000
+    line[1].close()
+
+
 @pytest.fixture
 def disk(tmp_path: Path) -> Iterator[PowerFS]:
     if not power.is_possible():
