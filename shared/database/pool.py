@@ -72,8 +72,7 @@ class Database:
         settings = {
             "application_name": "asar",
             "lock_timeout": LOCK_TIMEOUT,
-            # Planned anew each time, a statement with policies woven into it takes longer to plan than to run (decision
-            # 0029).
+            # With policies woven into it, a statement takes longer to plan than to run (decision 0029).
             "plan_cache_mode": "force_generic_plan",
         }
         if self._schema is not None:
