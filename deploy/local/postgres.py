@@ -25,7 +25,7 @@ _SETTINGS = {
     "unix_socket_permissions": "0700",
     "max_connections": "200",
     # What does not find room here lies in the system's own cache, which it gives to others when they need it.
-    "shared_buffers": "128MB",
+    "shared_buffers": "96MB",
     "max_wal_size": "2GB",
     # An archive that is not fetched must not fill the disk.
     "max_slot_wal_keep_size": "4GB",

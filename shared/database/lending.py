@@ -11,8 +11,9 @@ import asyncpg
 
 from shared.database.errors import DatabaseUnavailable
 
-KEPT_MAX = 4
-"""How many are kept at hand while nobody wants one. The pool has the others, and closes them after some minutes."""
+KEPT_MAX = 2
+"""How many are kept at hand while nobody wants one: each is ten megabytes of PostgreSQL's. The pool has the others, and
+closes them after a minute."""
 
 
 class Lending:
