@@ -6,6 +6,7 @@ from typing import TYPE_CHECKING, Any, TypeVar, cast
 
 import asyncpg
 from pydantic_core import PydanticUndefined
+from sqlalchemy import Table
 from sqlalchemy.orm import ClassManager, class_mapper
 from sqlmodel import SQLModel
 
@@ -36,6 +37,11 @@ def restored(table_class: type[AnyRow], values: Mapping[str, Any] | asyncpg.Reco
     row: AnyRow = _manager_of(cast(Any, table_class)).new_instance()
     _values(row).update(values)
     return row
+
+
+def table_of(table_class: type[SQLModel]) -> Table:
+    """What SQLAlchemy knows of it: its name, columns and keys."""
+    return table_class.__table__  # type: ignore[attr-defined]  # SQLModel does not declare what it always sets
 
 
 @lru_cache(maxsize=256)

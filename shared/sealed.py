@@ -22,6 +22,7 @@ from sqlalchemy import Column, LargeBinary, MetaData, Table
 from sqlmodel import Field, SQLModel
 
 from shared.access.keys import SEALING
+from shared.rows import table_of
 
 SEALED: Mapping[str, Any] = {"sealed": True}
 """For a column's `info`: its values are sealed for their row."""
@@ -76,7 +77,7 @@ class Seal:
 
     def fields(self, table: type[SQLModel], row: UUID, **values: str | bytes | None) -> dict[str, Any]:
         """The sealed columns of a row that is about to be made or changed."""
-        name = _table(table).name
+        name = table_of(table).name
         return {
             column: None if value is None else self.close(value, place=f"{name}.{column}", row=row)
             for column, value in values.items()
@@ -121,7 +122,3 @@ class Seal:
 def kid_of(sealed: bytes) -> str:
     """With which key of the ring it was sealed."""
     return sealed[1 : 1 + sealed[0]].decode()
-
-
-def _table(table_class: type[SQLModel]) -> Table:
-    return table_class.__table__  # type: ignore[attr-defined]  # SQLModel does not declare it

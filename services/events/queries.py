@@ -5,7 +5,7 @@ from typing import Any, TypeVar
 from uuid import UUID
 
 import asyncpg
-from sqlalchemy import ARRAY, Select, Table, Uuid, and_, any_, bindparam, func, or_, select, tuple_
+from sqlalchemy import ARRAY, Select, Uuid, and_, any_, bindparam, func, or_, select, tuple_
 from sqlalchemy.dialects.postgresql import distinct_on
 from sqlmodel import SQLModel, col
 
@@ -13,14 +13,10 @@ from services.events.tables import Event, Headcount, KnownCentre, Shift, SignUp
 from shared.clock import CIVIL_ZONE
 from shared.database import Transaction
 from shared.paging import Paging
-from shared.rows import restored
+from shared.rows import restored, table_of
 
 Rows = list[asyncpg.Record]
 Row = TypeVar("Row", bound=SQLModel)
-
-
-def _table(table_class: type[SQLModel]) -> Table:
-    return table_class.__table__  # type: ignore[attr-defined]  # SQLModel does not declare it
 
 
 def _given(name: str) -> Any:
@@ -30,22 +26,22 @@ def _given(name: str) -> Any:
 
 SHIFTS_TO_FILL = (
     select(
-        _table(Shift),
+        table_of(Shift),
         col(Event.status).label("event_status"),
         col(Event.centre_id),
         col(Event.region),
         func.coalesce(col(KnownCentre.changeover_minutes), 0).label("changeover_minutes"),
     )
-    .join(_table(Event), col(Event.id) == col(Shift.event_id))
-    .outerjoin(_table(KnownCentre), col(KnownCentre.id) == col(Event.centre_id))
+    .join(table_of(Event), col(Event.id) == col(Shift.event_id))
+    .outerjoin(table_of(KnownCentre), col(KnownCentre.id) == col(Event.centre_id))
     .where(col(Shift.id) == _given("shifts"))
     .order_by(col(Shift.id))
-    .with_for_update(key_share=True, of=_table(Shift))
+    .with_for_update(key_share=True, of=table_of(Shift))
 )
 """Locks the shifts in the order of their ids. What it tells of the event may be older than the lock (`called_off`)."""
 # Not joined: among the first few events of a network the database would begin with those, and go on so for a while.
 _STATUS_OF_ITS_EVENT = select(col(Event.status)).where(col(Event.id) == col(SignUp.event_id)).scalar_subquery()
-PLACES = select(_table(SignUp), _STATUS_OF_ITS_EVENT.label("event_status")).where(
+PLACES = select(table_of(SignUp), _STATUS_OF_ITS_EVENT.label("event_status")).where(
     or_(
         col(SignUp.id) == _given("ids"),
         and_(
@@ -74,7 +70,7 @@ TIME_OF_SHIFTS = select(
     func.min(col(Shift.starts_at)).label("starts_at"), func.max(col(Shift.ends_at)).label("ends_at")
 ).where(col(Shift.event_id) == bindparam("event_id"))
 LATEST_HEADCOUNTS = (
-    select(_table(Headcount))
+    select(table_of(Headcount))
     .where(col(Headcount.event_id) == _given("events"))
     .order_by(col(Headcount.event_id), col(Headcount.number).desc())
     .ext(distinct_on(col(Headcount.event_id)))
@@ -97,7 +93,7 @@ async def list_events(
     last: date | None,
 ) -> Rows:
     """Events in the order in which they begin, one more than the page; `first` and `last` are civil days."""
-    query = select(_table(Event)).order_by(col(Event.starts_at), col(Event.id)).limit(page.fetch)
+    query = select(table_of(Event)).order_by(col(Event.starts_at), col(Event.id)).limit(page.fetch)
     if status is not None:
         query = query.where(col(Event.status) == status)
     if centre_id is not None:
@@ -118,7 +114,7 @@ async def list_events(
 async def list_shifts(tx: Transaction, page: Paging, *, event_id: UUID) -> Rows:
     """Shifts of an event in the order in which they begin, one more than the page."""
     query = (
-        select(_table(Shift))
+        select(table_of(Shift))
         .where(col(Shift.event_id) == event_id)
         .order_by(col(Shift.starts_at), col(Shift.id))
         .limit(page.fetch)
@@ -134,7 +130,7 @@ async def list_sign_ups(
     tx: Transaction, page: Paging, *, shift_id: UUID | None, event_id: UUID | None, volunteer_id: UUID | None
 ) -> Rows:
     """Sign-ups in the order of their ids, one more than the page."""
-    query = select(_table(SignUp))
+    query = select(table_of(SignUp))
     if shift_id is not None:
         query = query.where(col(SignUp.shift_id) == shift_id)
     if event_id is not None:
@@ -151,7 +147,7 @@ async def sign_ups_to_export(tx: Transaction, volunteer_id: UUID) -> Rows:
 
 async def list_headcounts(tx: Transaction, page: Paging, *, event_id: UUID | None) -> Rows:
     """Headcounts in the order of their ids, one more than the page."""
-    query = select(_table(Headcount))
+    query = select(table_of(Headcount))
     if event_id is not None:
         query = query.where(col(Headcount.event_id) == event_id)
     return await tx.fetch(_by_id(query, col(Headcount.id), page))

@@ -9,7 +9,6 @@ import orjson
 from sqlalchemy import Column, String, Table
 from sqlalchemy.dialects.postgresql.asyncpg import dialect as asyncpg_dialect
 from sqlalchemy.sql import ClauseElement
-from sqlmodel import SQLModel
 
 from shared.access.principal import NOTHING, Reach
 
@@ -104,10 +103,6 @@ def _places_of_json(table: Table, columns: tuple[str, ...]) -> list[int]:
 def _type_of(column: "Column[Any]") -> str:
     # A cast to VARCHAR(n) would cut a text that is too long; the column itself refuses it.
     return "TEXT" if isinstance(column.type, String) else column.type.compile(dialect=_DIALECT)
-
-
-def table_of(table_class: type[SQLModel]) -> Table:
-    return table_class.__table__  # type: ignore[attr-defined]  # SQLModel does not declare it
 
 
 @lru_cache(maxsize=256)

@@ -19,12 +19,12 @@ from shared.contracts.envelope import DomainEvent, envelop
 from shared.database import statements
 from shared.database.errors import CONNECTION_LOST, REFUSED, DatabaseUnavailable
 from shared.database.gathered import Gathered
-from shared.database.statements import WAS, Part, table_of
+from shared.database.statements import WAS, Part
 from shared.errors import PreconditionFailed, Stale
 from shared.metrics import WAITED
 from shared.preconditions import Expected
 from shared.reach import scope_of
-from shared.rows import restored
+from shared.rows import restored, table_of
 
 if TYPE_CHECKING:
     from shared.database.pool import Database

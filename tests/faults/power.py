@@ -13,7 +13,7 @@ _SHUTDOWN = 2 << 30 | 4 << 16 | ord("X") << 8 | 125
 _NO_LOG_FLUSH = 2
 """Drop what is in memory, the journal's too: nothing more reaches the disk."""
 _BALLAST = "ballast"
-_TRIES, _PAUSE_S = 50, 0.1
+_STILL_BUSY_MAX_S = 5.0
 
 
 def is_possible() -> bool:
@@ -50,12 +50,14 @@ class PowerFS:
             CalledProcessError: somebody does, and goes on doing so.
         """
         # The last thread of who was killed may outlive the process by a moment, and keeps its files open.
-        for _ in range(_TRIES - 1):
-            if subprocess.run(["umount", str(self.folder)], check=False, capture_output=True).returncode == 0:
-                break
-            time.sleep(_PAUSE_S)
-        else:
-            _run("umount", str(self.folder))
+        give_up_at = time.monotonic() + _STILL_BUSY_MAX_S
+        while self.folder.is_mount():
+            try:
+                _run("umount", str(self.folder))
+            except subprocess.CalledProcessError:
+                if time.monotonic() > give_up_at:
+                    raise
+                time.sleep(0.1)
         self._mount()
 
     def fill(self) -> None:

@@ -16,6 +16,7 @@ from shared.contracts.charity import DonationRefunded
 from shared.contracts.envelope import envelop
 from shared.ids import new_id
 from shared.messaging.subjects import stream_name
+from shared.rows import table_of
 from tests.faults.behind import (
     database_of,
     not_relaying,
@@ -69,7 +70,7 @@ async def _shown(system: RunningSystem, scopes: list[str]) -> list[Any]:
         del document["revision"], document["as_of"], document["ticker"]
     async with database_of(system, "gateway") as connection:
         schema = await read_model(connection)
-        names = [model.__table__.name for model in (FigureDay, Campaign, Centre)]  # type: ignore[attr-defined]  # undeclared
+        names = [table_of(model).name for model in (FigureDay, Campaign, Centre)]
         return documents + [
             await connection.fetchval(
                 f'SELECT string_agg(t::text, chr(10) ORDER BY t::text) FROM "{schema}"."{name}" AS t'

@@ -124,7 +124,9 @@ async def test_sent_but_not_marked_is_sent_again_and_stored_once(
     assert await versions_in_stream(bus) == {f"kites.kite/{kite_id}": [1, 2, 3] for kite_id in kites}
 
 
-async def test_a_cancelled_relay_gives_its_lanes_back(opened: Opened, bus: Bus, stream: None) -> None:
+async def test_a_cancelled_relay_gives_its_lanes_back(
+    opened: Opened, bus: Bus, stream: None, monkeypatch: pytest.MonkeyPatch
+) -> None:
     databases = [await opened(), await opened()]
     slow, other = (Relay(SERVICE, database, bus) for database in databases)
     await announce_at_once(databases[0], 20)
@@ -134,7 +136,8 @@ async def test_a_cancelled_relay_gives_its_lanes_back(opened: Opened, bus: Bus, 
         publishing.set()
         await asyncio.Event().wait()
 
-    slow._publish = hang  # type: ignore[method-assign]  # noqa: SLF001  # as a silent server would
+    # As a silent server would.
+    monkeypatch.setattr(slow, "_publish", hang)
     task = asyncio.create_task(slow.relay_batch())
     await publishing.wait()
     assert await other.relay_batch() == 0

@@ -10,7 +10,7 @@ from sqlmodel import SQLModel, col
 from services.charity.tables import Campaign, Delivery, Disbursement, Donation, Entry, Family, Leg, Refund
 from shared.database import Transaction
 from shared.paging import Paging
-from shared.rows import restored
+from shared.rows import restored, table_of
 
 Row = TypeVar("Row", bound=SQLModel)
 
@@ -26,7 +26,7 @@ async def list_donations(
 
 
 async def refunds_of_donation(tx: Transaction, donation_id: UUID) -> list[Refund]:
-    query = select(_table(Refund)).where(col(Refund.donation_id) == donation_id).order_by(col(Refund.id))
+    query = select(table_of(Refund)).where(col(Refund.donation_id) == donation_id).order_by(col(Refund.id))
     return [restored(Refund, record) for record in await tx.fetch(query)]
 
 
@@ -59,7 +59,7 @@ async def list_entries(
     end: date | None,
 ) -> list[tuple[Entry, list[Leg]]]:
     """Bookings with their legs, between two civil days, both included."""
-    query: Select[Any] = select(_table(Entry)).order_by(col(Entry.id)).limit(page.fetch)
+    query: Select[Any] = select(table_of(Entry)).order_by(col(Entry.id)).limit(page.fetch)
     if page.after is not None:
         query = query.where(col(Entry.id) > UUID(page.after[0]))
     if start is not None:
@@ -84,15 +84,11 @@ async def list_entries(
 async def _page(
     tx: Transaction, page: Paging, table: type[Row], *conditions: ColumnElement[bool], **filters: Any
 ) -> list[Row]:
-    columns = _table(table).columns
-    query: Select[Any] = select(_table(table)).where(*conditions).order_by(columns.id).limit(page.fetch)
+    columns = table_of(table).columns
+    query: Select[Any] = select(table_of(table)).where(*conditions).order_by(columns.id).limit(page.fetch)
     for name, value in filters.items():
         if value is not None:
             query = query.where(columns[name] == value)
     if page.after is not None:
         query = query.where(columns.id > UUID(page.after[0]))
     return [restored(table, record) for record in await tx.fetch(query)]
-
-
-def _table(table: type[SQLModel]) -> Any:
-    return table.__table__  # type: ignore[attr-defined]  # SQLModel does not declare it
