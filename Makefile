@@ -119,7 +119,7 @@ endif
 	@echo "Making the environment in $(VENV) …"
 	@test -x $(BIN)/python || $(NEWEST_PYTHON) -m venv $(VENV) || { \
 		echo "Python's venv is missing. On Debian: apt-get install python3-venv"; rm -rf $(VENV); exit 1; }
-	@$(BIN)/python -m pip install -qq --no-compile --require-hashes --requirement requirements.lock
+	@$(BIN)/python -m pip install -qq --require-hashes --requirement requirements.lock
 	@$(BIN)/python -m pip install -qq --no-deps --no-build-isolation --editable .
 	@touch $@
 

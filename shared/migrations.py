@@ -4,9 +4,12 @@
 
 import asyncio
 from collections.abc import Callable
+from pathlib import Path
 from typing import Any, Literal
 from uuid import UUID
 
+import alembic.command
+import alembic.config
 from alembic import context, op
 from sqlalchemy import Connection, MetaData, text
 from sqlalchemy.exc import DBAPIError
@@ -32,6 +35,19 @@ _PAUSES_S = (0.25, 0.5, 1.0, *(2.0,) * 30)
 
 class TablesInUse(RuntimeError):
     """A long query kept the tables; nothing has been migrated."""
+
+
+def upgrade(scripts: Path, **attributes: Any) -> None:
+    """Bring a database to the newest revision of these scripts, and give its service its rights.
+
+    Safe to run by several processes at once. `attributes`: `database_url`, and what `run` and the scripts take besides.
+
+    Raises:
+        TablesInUse: they were not to be had in a minute of trying.
+    """
+    config = alembic.config.Config(attributes=attributes)
+    config.set_main_option("script_location", str(scripts).replace("%", "%%"))
+    alembic.command.upgrade(config, "head")
 
 
 def run(metadata: MetaData) -> None:

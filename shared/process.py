@@ -11,11 +11,8 @@ from functools import cached_property, lru_cache, partial
 from pathlib import Path
 from typing import Any
 
-import alembic.command
-import alembic.config
 import orjson
 import uvloop
-from alembic.script import ScriptDirectory
 from fastapi import FastAPI
 from sqlalchemy import MetaData
 from starlette.types import ASGIApp
@@ -317,14 +314,15 @@ class Process:
 
     def migrate(self) -> None:
         """Bring the database to head, and give the service its rights. Safe to run by several processes at once."""
-        attributes: dict[str, Any] = {
-            "database_url": self.settings.owner_database_url or self.settings.database_url,
-            "service_role": role_of(self.settings.database_url),
-            "keys_dir": self.settings.keys_dir,
-        }
-        config = alembic.config.Config(attributes=attributes)
-        config.set_main_option("script_location", str(self._migrations).replace("%", "%%"))
-        alembic.command.upgrade(config, "head")
+        # Those who serve need none of Alembic: a tenth of a second of every start, and ten MiB for good.
+        from shared import migrations  # noqa: PLC0415
+
+        migrations.upgrade(
+            self._migrations,
+            database_url=self.settings.owner_database_url or self.settings.database_url,
+            service_role=role_of(self.settings.database_url),
+            keys_dir=self.settings.keys_dir,
+        )
 
     async def _reseal(self) -> None:
         async with self.resources():
@@ -379,6 +377,5 @@ async def _for_ever(work: Callable[[], Awaitable[None]]) -> None:
 
 @lru_cache
 def _overtaken(migrations: Path) -> set[str]:
-    """The revisions that this code knows, and needs more than."""
-    scripts = ScriptDirectory(str(migrations))
-    return {script.revision for script in scripts.walk_revisions()} - set(scripts.get_heads())
+    """The revisions that this code knows, and needs more than: scripts are named by their revisions, in their order."""
+    return set(sorted(script.name.partition("_")[0] for script in migrations.glob("versions/*.py"))[:-1])

@@ -13,7 +13,6 @@ from typing import TYPE_CHECKING, Any
 import structlog
 from opentelemetry import trace
 from opentelemetry.context import Context, attach, detach
-from opentelemetry.exporter.otlp.proto.http.trace_exporter import OTLPSpanExporter
 from opentelemetry.sdk.resources import Resource
 from opentelemetry.sdk.trace import TracerProvider
 from opentelemetry.sdk.trace.export import BatchSpanProcessor
@@ -59,6 +58,9 @@ def set_up(service: str, settings: "Settings") -> None:
         sampler=ParentBased(TraceIdRatioBased(settings.trace_sample if settings.otlp_endpoint else 0.0)),
     )
     if settings.otlp_endpoint:
+        # Most never load what sends traces.
+        from opentelemetry.exporter.otlp.proto.http.trace_exporter import OTLPSpanExporter  # noqa: PLC0415
+
         provider.add_span_processor(BatchSpanProcessor(OTLPSpanExporter(endpoint=settings.otlp_endpoint)))
     trace.set_tracer_provider(provider)
 

@@ -6,8 +6,6 @@ import re
 from collections.abc import Iterable, Sequence
 from typing import Any
 
-import xlsxwriter  # pyright: ignore[reportMissingTypeStubs]
-
 from shared.sheets.limits import CELL_LETTERS_MAX
 
 XLSX_ROWS_MAX = 20_000
@@ -42,6 +40,9 @@ def csv_file(rows: Iterable[Cells]) -> bytes:
 
 def xlsx_file(rows: Iterable[Cells], *, sheet: str) -> bytes:
     """One sheet of texts; its first row is the heading, bold and always in sight."""
+    # Few processes ever write a workbook.
+    import xlsxwriter  # noqa: PLC0415 # pyright: ignore[reportMissingTypeStubs]
+
     out = io.BytesIO()
     as_they_are = {"strings_to_formulas": False, "strings_to_urls": False, "strings_to_numbers": False}
     # In memory: its temporary files would hold personal data in clear.

@@ -94,9 +94,12 @@ async def _waits(connection: "asyncpg.Connection[asyncpg.Record]") -> bool:
 
 
 @pytest.mark.parametrize("service", SERVICES)
-def test_a_history_is_one_line(service: str) -> None:
+def test_a_history_is_one_line_and_its_scripts_are_named_in_its_order(service: str) -> None:
     directory = ScriptDirectory.from_config(config_of(service, ""))
+    from_the_newest = list(directory.walk_revisions())
 
     assert len(directory.get_heads()) == len(directory.get_bases()) == 1
-    for revision in directory.walk_revisions():
-        assert revision.doc
+    assert all(revision.doc for revision in from_the_newest)
+    # Services know by the names alone whether a database is behind them.
+    names = sorted((Path(revision.path).name for revision in from_the_newest), reverse=True)
+    assert [name.partition("_")[0] for name in names] == [revision.revision for revision in from_the_newest]
