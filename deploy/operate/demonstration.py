@@ -1,18 +1,17 @@
 """The demo network in an installation: loaded once, kept moving, with calls to try."""
 
 import asyncio
-import contextlib
-import ctypes
-import gc
 import json
+import os
+import sys
 from datetime import UTC, datetime, timedelta
 from typing import Any
 
 from rich.console import Console
 from rich.markup import escape
 
-from deploy.local import files, loopback
-from deploy.local.installation import Installation
+from deploy.local import files, loopback, processes
+from deploy.local.installation import CODE, Installation
 from deploy.local.refusals import CannotRun
 from deploy.operate.access import Access
 from services.gateway.schemas.access import MakeKey
@@ -43,29 +42,30 @@ def claim(installation: Installation, *, demo: bool) -> None:
         files.write_private(mark, json.dumps({"loaded_at": None}))
 
 
-async def load_once(installation: Installation, console: Console) -> None:
-    """Load the demo network through the public API, unless that was finished before."""
+async def load_once(installation: Installation) -> None:
+    """Load the demo network through the public API, unless that was finished before.
+
+    Raises:
+        CannotRun: it could not be loaded; why was printed.
+    """
     mark = installation.data_dir / "demo.json"
     if json.loads(mark.read_bytes())["loaded_at"]:
         return
-    from deploy.demo import load
-
     access = Access(installation)
     # Two hands, because nobody approves what they have asked for themselves.
     keys = [await access.key(_everything(name), alone=True) for name in ("demo: records", "demo: approves")]
-    await load.load(installation.address, *keys, progress=console)
+    # In a process of its own: it has the whole network in memory, and the supervisor stays for as long as the demo.
+    status = await processes.run_to_end(
+        [sys.executable, "-m", "deploy.demo.load", installation.address],
+        env=os.environ | dict(zip(("KEY", "APPROVING_KEY"), keys, strict=True)),
+        cwd=CODE,
+        output=sys.stdout.buffer,
+    )
     for key in keys:
         await access.revoke(key.split("_")[2])
+    if status != 0:
+        raise CannotRun("The demo network is not loaded, for the reason above. The same command goes on from there.")
     files.write_private(mark, json.dumps({"loaded_at": datetime.now(UTC).isoformat()}))
-    _give_memory_back()
-
-
-def _give_memory_back() -> None:
-    """The whole network was in memory; left alone, the C library keeps that place for as long as the demo runs."""
-    gc.collect()
-    # Others than GNU's have no such function.
-    with contextlib.suppress(AttributeError):
-        ctypes.CDLL(None).malloc_trim(0)
 
 
 async def key_to_go_on(installation: Installation) -> str:

@@ -104,7 +104,7 @@ async def _once_up(
 ) -> None:
     await supervisor.up.wait()
     if demo:
-        await demonstration.load_once(installation, console)
+        await demonstration.load_once(installation)
     console.print(f"\nAsar is up: [bold]{installation.address}[/]\n", highlight=False)
     await _show_first_link(installation, console)
     if demo:
