@@ -90,12 +90,15 @@ async def not_folding(system: RunningSystem) -> AsyncGenerator[None]:
 
 @asynccontextmanager
 async def standing_still(system: RunningSystem, service: str) -> AsyncGenerator[None]:
-    """Freeze a service's process, and none of its transactions, so that another process does all of its work."""
+    """Freeze a service's process, and none of its transactions, so that another process does all of its work.
+
+    The supervisor too, or it would kill what does not answer, and after some deaths wait longer and longer.
+    """
     pid = system.pid_of(service)
     assert pid is not None
     async with database_of(system, service) as connection:
         while True:
-            with frozen(pid):
+            with system.held(), frozen(pid):
                 if not await connection.fetchval(_AT_WORK):
                     yield
                     return
