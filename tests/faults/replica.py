@@ -14,7 +14,7 @@ from deploy.local.installation import CODE
 from shared.access.permissions import Role
 from shared.access.principal import Grant, Principal
 from shared.access.token import Signer
-from tests.running import RunningSystem, until
+from tests.running import NO_TLS, RunningSystem, until
 
 DIES_WITHIN_S = 60.0
 
@@ -27,7 +27,7 @@ class Replica:
         self.service = service
         self._port = ports.free_port()
         self._process: asyncio.subprocess.Process | None = None
-        self.client = httpx.AsyncClient()
+        self.client = httpx.AsyncClient(verify=NO_TLS)
 
     @property
     def address(self) -> str:
@@ -49,7 +49,7 @@ class Replica:
             )  # fmt: skip
         await self.client.aclose()
         headers = {"Authorization": f"Bearer {await self._credential()}"}
-        self.client = httpx.AsyncClient(base_url=self.address, headers=headers, timeout=40)
+        self.client = httpx.AsyncClient(base_url=self.address, headers=headers, timeout=40, verify=NO_TLS)
 
         async def ready_or_dead() -> bool:
             try:
