@@ -24,7 +24,7 @@ def pytest_addoption(parser: pytest.Parser) -> None:
 def pytest_configure(config: pytest.Config) -> None:
     file: Path | None = config.getoption("faults")
     if file is not None and not hasattr(config, "workerinput"):
-        config.pluginmanager.register(Table(file), "faults")
+        config.pluginmanager.register(Table(file, lanes=config.getoption("numprocesses", None) or 1), "faults")
 
 
 @pytest.fixture
@@ -71,8 +71,9 @@ def _first_line(call: "pytest.CallInfo[None]") -> str:
 class Table:
     """Gathers the verdicts of a run, says each as it comes, and the whole table at the end."""
 
-    def __init__(self, file: Path) -> None:
+    def __init__(self, file: Path, *, lanes: int) -> None:
         self._file = file
+        self._lanes = lanes
         self._began = time.monotonic()
         self._reporter: TerminalReporter | None = None
         self._verdicts: dict[tuple[int, str], Verdict] = {}
@@ -80,6 +81,13 @@ class Table:
     @property
     def rows(self) -> list[Row]:
         return rows_of(self._verdicts.values())
+
+    @property
+    def _conclusion(self) -> str:
+        rows = self.rows
+        good = sum(row.is_good for row in rows)
+        at_once = "one system after another" if self._lanes == 1 else f"{self._lanes} systems at once"
+        return f"{good} of {len(rows)} promises held, in {time.monotonic() - self._began:.0f} s, {at_once}."
 
     def pytest_sessionstart(self, session: pytest.Session) -> None:
         self._reporter = session.config.pluginmanager.get_plugin("terminalreporter")
@@ -104,12 +112,10 @@ class Table:
         for row in rows:
             if row.said.startswith(NOT_RUN):
                 terminalreporter.write_line(f"!! fault {row.number} was {row.said}", red=True)
-        took_s = time.monotonic() - self._began
-        good = sum(row.is_good for row in rows)
-        terminalreporter.write_line(f"{good} of {len(rows)} promises held, in {took_s:.0f} s; written to {self._file}")
+        terminalreporter.write_line(f"{self._conclusion} Written to {self._file}.")
 
     def pytest_sessionfinish(self, session: pytest.Session, exitstatus: int) -> None:
-        self._file.write_text(document(self.rows), encoding="utf-8")
+        self._file.write_text(document(self.rows, self._conclusion), encoding="utf-8")
         if exitstatus == pytest.ExitCode.OK and not all(row.is_good for row in self.rows):
             session.exitstatus = pytest.ExitCode.TESTS_FAILED
 

@@ -54,12 +54,13 @@ def test_what_this_machine_cannot_run_is_told_and_not_blamed() -> None:
     row = rows_of([given(6), elsewhere])[5]
 
     assert row.is_good
-    assert "not run: needs root" in document([row])
+    assert "not run: needs root" in document([row], "")
 
 
 def test_the_page_has_every_row_and_every_way() -> None:
-    page = document(rows_of([given(1), given(1)]))
+    page = document(rows_of([given(1), given(1)]), "All held.")
 
+    assert "**All held.**" in page
     assert page.count("| somehow |") == 2
     assert all(fault.name in page for fault in TABLE.values())
     assert f"| 1.0 | 0 | 0 | {HELD} |" in page
@@ -95,4 +96,4 @@ def test_a_run_fails_when_a_row_has_no_verdict_or_a_bad_one(pytester: pytest.Pyt
     assert "| 1 | this way | 0.5 | 0 | 0 | held |" in page
     assert "| 2 | that kills, nats | – | 1 | 0 | broken |" in page
     assert "| 6 | that cuts power | – | – | – | not run: needs root |" in page
-    run.stdout.fnmatch_lines(["* 1 | kill -9 of a service*held", " 3 | *no verdict", "2 of 20 promises held*"])
+    run.stdout.fnmatch_lines(["* 1 | kill -9 of a service*held", " 3 | *no verdict", "2 of 20 promises held, in * s, one *"])

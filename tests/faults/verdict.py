@@ -85,7 +85,7 @@ def rows_of(verdicts: Iterable[Verdict]) -> list[Row]:
     return [Row(number, [v for v in verdicts if v.number == number]) for number in TABLE]
 
 
-def document(rows: Sequence[Row]) -> str:
+def document(rows: Sequence[Row], conclusion: str) -> str:
     """The table as a page."""
     lines = [
         "# What faults do",
@@ -93,6 +93,8 @@ def document(rows: Sequence[Row]) -> str:
         "Written by `make faults`, which makes each of these faults and counts. *Outage*: the longest time, in",
         "seconds, for which callers of one kind were answered nothing good; a dash where no system was running.",
         "How it is done: [proof by faults](../explanation/proof-by-faults.md).",
+        "",
+        f"**{conclusion}**",
         "",
         "| # | fault | promise | outage s | lost | doubled | verdict |",
         "| ---: | --- | --- | ---: | ---: | ---: | --- |",
