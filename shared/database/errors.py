@@ -14,8 +14,9 @@ CONNECTION_LOST = (
     asyncpg.CannotConnectNowError,
     asyncpg.AdminShutdownError,
     asyncpg.CrashShutdownError,
-    asyncpg.TooManyConnectionsError,
-    asyncpg.DiskFullError,
+    # No connection, memory or place on the disk is left; the disk does not answer.
+    asyncpg.InsufficientResourcesError,
+    asyncpg.PostgresSystemError,
     OSError,
     TimeoutError,
 )

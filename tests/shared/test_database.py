@@ -524,6 +524,15 @@ async def test_a_lost_connection_is_unavailability_and_the_next_transaction_has_
     assert await stored(database) == ["kept"]
 
 
+@pytest.mark.parametrize("state", ["53100", "53200", "53300", "58000", "58030"])
+async def test_a_server_without_room_or_whose_disk_does_not_answer_is_unavailable(
+    database: Database, state: str
+) -> None:
+    with pytest.raises(DatabaseUnavailable):
+        async with database.transaction(EVERYTHING) as tx:
+            await tx.sql(f"DO $$ BEGIN RAISE EXCEPTION 'no' USING ERRCODE = '{state}'; END $$")
+
+
 async def test_a_closed_database_is_unavailable(opened: Opened) -> None:
     database = await opened()
     await database.close()
