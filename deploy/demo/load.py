@@ -8,8 +8,9 @@ the environment: as arguments, everybody on the machine could read them.
 import asyncio
 import hashlib
 import os
+import signal
 import sys
-from collections.abc import Iterator, Sequence
+from collections.abc import Coroutine, Iterator, Sequence
 from time import monotonic
 from typing import Any
 
@@ -39,6 +40,8 @@ _DONE_BEFORE = frozenset(
         "status-does-not-allow",
         "assignment-has-ended",
         "declaration-out-of-order",
+        # A pause from which somebody has come back since.
+        "decided-before-applied",
         "delivery-is-voided",
     }
 )
@@ -221,6 +224,13 @@ async def load(address: str, key: str, approving: str, *, progress: Console | No
     return monotonic() - started
 
 
+async def _until_told(loading: Coroutine[Any, Any, float]) -> float:
+    """Told to stop, end in order: the progress has hidden the terminal's cursor."""
+    task = asyncio.ensure_future(loading)
+    asyncio.get_running_loop().add_signal_handler(signal.SIGTERM, task.cancel)
+    return await task
+
+
 def main() -> int:
     console = Console(stderr=True)
     try:
@@ -230,9 +240,11 @@ def main() -> int:
         console.print("Usage: KEY=asar_… APPROVING_KEY=asar_… python -m deploy.demo.load http://127.0.0.1:8000")
         return 2
     try:
-        seconds = asyncio.run(load(address, key, approving, progress=console))
+        seconds = asyncio.run(_until_told(load(address, key, approving, progress=console)))
     except CannotLoad as refusal:
         console.print(str(refusal), style="red", markup=False)
+        return 1
+    except asyncio.CancelledError:
         return 1
     console.print(f"The year 2021 is loaded and its figures are as they must be ({seconds:.0f} s).")
     return 0

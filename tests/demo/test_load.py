@@ -160,7 +160,7 @@ async def test_what_never_becomes_known_is_given_up(network: Network, monkeypatc
         await Loader(gateway.client(), network, stages=FEW).load()
 
 
-@pytest.mark.parametrize("code", ["already-exists", "status-does-not-allow"])
+@pytest.mark.parametrize("code", ["already-exists", "status-does-not-allow", "decided-before-applied"])
 async def test_what_was_done_before_counts_as_done_only_when_loading_again(network: Network, code: str) -> None:
     done_before: Answer = {"status": 409, "problem": {"code": code, "status": 409, "title": "Done before."}}
 
