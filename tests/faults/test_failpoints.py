@@ -216,8 +216,9 @@ async def test_a_relay_that_dies_before_it_marks_doubles_no_effect_where_nats_do
         under_load(running_system, verdict) as life,
         remembering_ids_for(client, FORGETS_AFTER_S),
     ):
-        await replica.start(failpoint="relay.after_publish_before_mark")
+        # Before the other one starts: dead while this one runs, it would be taken over from before the stream forgets.
         async with standing_still(running_system, "charity"):
+            await replica.start(failpoint="relay.after_publish_before_mark")
             await (await _dead_of(give_through_it, running_system, life, replica))
             # The others must not be quicker than the stream is to forget.
             await asyncio.sleep(5 * FORGETS_AFTER_S)
