@@ -10,6 +10,8 @@ from uuid import UUID
 
 import httpx
 
+_CALLERS = {"approval": "volunteer", "void": "delivery"}
+
 
 class Outcome(StrEnum):
     """What a caller knows of what it asked for."""
@@ -54,6 +56,11 @@ class Operation:
     identity: UUID | None = None
     """Of the record that it makes, if it makes one."""
     attempts: list[Attempt] = field(default_factory=list[Attempt])
+
+    @property
+    def caller(self) -> str:
+        """Who asked: some do a second kind of thing now and then."""
+        return _CALLERS.get(self.kind, self.kind)
 
     @property
     def outcome(self) -> Outcome:
@@ -124,15 +131,16 @@ class History:
     def outage_s(self, *, since_s: float = 0.0, until_s: float | None = None) -> float:
         """The longest time in which the callers of one kind heard nothing good.
 
-        A kind counts from its first good answer; the time that still runs counts until `until_s`, or now.
+        Whoever approves is who has registered, whoever voids is who has helped: they ask all the time, whatever it is.
+        A caller counts from the first good answer; the time that still runs counts until `until_s`, or now.
         """
         end_s = time.monotonic() if until_s is None else until_s
         longest_s = 0.0
-        for kind in {operation.kind for operation in self.operations}:
+        for caller in {operation.caller for operation in self.operations}:
             good = sorted(
                 attempt.ended_s
                 for operation in self.operations
-                if operation.kind == kind
+                if operation.caller == caller
                 for attempt in operation.attempts
                 if attempt.outcome is Outcome.OK and attempt.ended_s <= end_s
             )

@@ -147,6 +147,13 @@ def test_an_outage_is_the_longest_silence_of_one_kind(history: History) -> None:
     assert len(history.failures(since_s=3)) == 1
 
 
+def test_what_a_caller_asks_now_and_then_makes_no_outage(history: History) -> None:
+    for kind, moment in (("delivery", 1), ("void", 2), ("delivery", 3), ("delivery", 4), ("void", 5)):
+        asked(history, kind=kind).attempts.append(answered(OK, at_s=moment))
+
+    assert history.outage_s(until_s=5) == 1
+
+
 def test_whoever_is_not_served_must_be_told_when_to_come_again() -> None:
     told = Attempt(1.0, 2.0, 503, retry_after="1")
     assert_told_to_come_again([told, told])
