@@ -314,7 +314,7 @@ class Process:
 
     def migrate(self) -> None:
         """Bring the database to head, and give the service its rights. Safe to run by several processes at once."""
-        # Those who serve need none of Alembic: a tenth of a second of every start, and ten MiB for good.
+        # Those who serve need none of Alembic: a tenth of a second of every start, and seven MiB for good.
         from shared import migrations  # noqa: PLC0415
 
         migrations.upgrade(

@@ -200,7 +200,7 @@ def _refusal_of(stage: Stage, row: Payload, problem: dict[str, Any]) -> str:
     )
 
 
-async def load(address: str, key: str, approving: str, *, progress: Console | None = None) -> float:
+async def load(address: str, key: str, approving: str, *, progress: Console) -> float:
     """Load the network of 2021 into the system at this address and see that its figures come out; returns the seconds.
 
     Two keys, since nobody approves a disbursement that they have requested.
@@ -214,7 +214,7 @@ async def load(address: str, key: str, approving: str, *, progress: Console | No
         SpinnerColumn(), TextColumn("{task.description}"), BarColumn(), MofNCompleteColumn(), TimeElapsedColumn(),
     )  # fmt: skip
     async with client_of(address, key) as client, client_of(address, approving) as another:
-        with Progress(*columns, console=progress, disable=progress is None) as bars:
+        with Progress(*columns, console=progress) as bars:
             await Loader(client, network, bars, approving=another).load()
             bar = bars.add_task("the dashboard catches up", total=None)
             recount = await asyncio.to_thread(Recount, network)

@@ -89,11 +89,7 @@ async def rebuild(system: RunningSystem, _life: Life, _replica: Replica) -> None
 async def rebuild_and_leave_it(system: RunningSystem, life: Life, replica: Replica) -> None:
     """The old read model lingers; one more rebuild would have it stay for longer."""
     await rebuild(system, life, replica)
-
-    async def dead() -> bool:
-        return not replica.is_alive
-
-    await until("nobody is left to remove the old one", dead)
+    await replica.died()
 
 
 @dataclass(frozen=True)

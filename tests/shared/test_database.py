@@ -20,7 +20,7 @@ from tests.shared.kites import Kite, KiteFlown, KiteMade, NameTaken, Sky, TooSho
 
 NOW = datetime(2026, 11, 22, 10, tzinfo=UTC)
 DAY = date(2026, 11, 22)
-_KITE: Any = Kite.__table__  # type: ignore[attr-defined]
+_KITE: Any = Kite.__table__  # type: ignore[attr-defined]  # SQLAlchemy adds it, and SQLModel does not declare it
 _COUNT = select(func.count()).select_from(_KITE)
 _NAMES = select(_KITE.c.name).where(_KITE.c.name == bindparam("name"))
 
