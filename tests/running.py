@@ -242,22 +242,34 @@ class RunningSystem:
             port = self.installation.port_of(service)
             return dict((await client.get(f"http://127.0.0.1:{port}/health/status")).json())
 
-    async def settled(self) -> None:
-        """Until nothing is unsent, nothing is on its way and nothing is parked."""
+    async def settled(self, *, parked: bool = False, patience_s: float = PATIENCE_S) -> None:
+        """Until nothing is unsent, nothing is on its way and, unless some may be `parked`, nothing is parked.
 
-        async def quiet() -> bool:
-            try:
-                reports = {service: await self.status(service) for service in SERVICES}
-            except (httpx.HTTPError, ValueError):
-                return False
+        Raises:
+            TimeoutError: something is, after all that time; it says what.
+        """
+        reports: dict[str, dict[str, Any]] = {}
+
+        async def is_quiet() -> bool:
+            reports.update({service: await self.status(service) for service in SERVICES})
             return all(
                 report.get("unsent", 0) == 0
                 and all(lag == 0 for lag in report.get("lag", {"": None}).values())
-                and not any(report.get("parked", {"": 1}).values())
+                and (parked or not any(report.get("parked", {"": 1}).values()))
                 for report in reports.values()
             )
 
-        await until("everything sent and applied", quiet)
+        async def stays_quiet() -> bool:
+            try:
+                # One service may have had nothing to apply just before another sent what it had announced.
+                return await is_quiet() and await is_quiet()
+            except (httpx.HTTPError, ValueError):
+                return False
+
+        try:
+            await until("everything sent and applied", stays_quiet, patience_s=patience_s)
+        except TimeoutError as error:
+            raise TimeoutError(f"{error}: {reports}") from error
 
     async def verify(self) -> Report:
         """What `asar verify` finds."""

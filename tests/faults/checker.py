@@ -2,11 +2,9 @@
 
 from collections.abc import Collection, Iterable, Mapping
 from dataclasses import dataclass, field
-from typing import Any
 from uuid import UUID
 
 import asyncpg
-import httpx
 
 from deploy.local.installation import SERVICES
 from deploy.local.state import Condition
@@ -145,22 +143,7 @@ async def wait_until_back(
         TimeoutError: it was not, in time.
     """
     await system.wait_ready(patience_s=patience_s)
-    reports: dict[str, dict[str, Any]] = {}
-
-    async def back() -> bool:
-        try:
-            reports.update({service: await system.status(service) for service in SERVICES})
-        except (httpx.HTTPError, ValueError):
-            return False
-        waiting = [report.get("unsent", 0) for report in reports.values()]
-        lags = [lag for report in reports.values() for lag in report.get("lag", {"": None}).values()]
-        parked = sum(sum(report.get("parked", {}).values()) for report in reports.values())
-        return not any(waiting) and all(lag == 0 for lag in lags) and (bool(poison) or not parked)
-
-    try:
-        await until("everything sent and applied", back, patience_s=patience_s)
-    except TimeoutError as error:
-        raise TimeoutError(f"not back within {patience_s:.0f} s: {reports}") from error
+    await system.settled(parked=bool(poison), patience_s=patience_s)
     conditions = system.conditions()
     assert set(conditions.values()) == {Condition.READY}, conditions
 

@@ -51,8 +51,8 @@ async def everything_running(database: Database, bus: Bus, watcher: Watcher) -> 
     listening = asyncio.create_task(watcher.consumer.run(database, bus))
 
     async def settled() -> bool:
-        lag = (await watcher.consumer.measure(database, bus))["lag"]
-        return await unsent(database) == 0 and lag == {STREAM: 0}
+        # In this order: a stream in which nothing is yet has nothing to be applied either.
+        return await unsent(database) == 0 and (await watcher.consumer.measure(database, bus))["lag"] == {STREAM: 0}
 
     try:
         yield
