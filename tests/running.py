@@ -261,10 +261,13 @@ class RunningSystem:
 
         async def stays_quiet() -> bool:
             try:
-                # One service may have had nothing to apply just before another sent what it had announced.
-                return await is_quiet() and await is_quiet()
+                # Each look goes from one to the next, and may just miss what one sends and what another announces then.
+                for _ in range(3):
+                    if not await is_quiet():
+                        return False
             except (httpx.HTTPError, ValueError):
                 return False
+            return True
 
         try:
             await until("everything sent and applied", stays_quiet, patience_s=patience_s)

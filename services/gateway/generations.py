@@ -113,7 +113,7 @@ class Generations:
         if number is not None and number != self._active:
             await self.model(number)
             was, self._active = self._active, number
-            if was is not None:
+            if was is not None and was != number:
                 self._left[was] = time.monotonic() + LINGER_S
             self.on_moved()
         for left, until in list(self._left.items()):
@@ -204,7 +204,9 @@ class Generations:
         for number in set(folding) - {row["number"] for row in rows}:
             await end(folding.pop(number))
         for [number] in await self._database.pool.fetch(_TO_REMOVE, LINGER_S):
-            await self._remove(bus, number)
+            # Whoever still folds it would make its durables anew.
+            if number not in folding:
+                await self._remove(bus, number)
 
     async def _caught_up(self, bus: Bus, number: int) -> bool:
         """Whether a generation has nothing left to apply, and lacks nothing that the one in use has."""

@@ -274,7 +274,8 @@ class Live:
         FRAMES.inc(told - len(missed))
         LATE.inc(len(missed))
         now = time.monotonic()
-        for watcher in missed:
+        # Who has left meanwhile is late no more.
+        for watcher in missed & watched.watchers:
             if now - watched.late.setdefault(watcher, now) > STUCK_MAX_S:
                 watcher.cut()
         for watcher in watched.late.keys() - missed:

@@ -21,7 +21,7 @@ from shared.access.principal import EVERYTHING
 from shared.server import Server
 from shared.settings import Settings
 
-DEADLINE_S = 10.0
+DEADLINE_S = 60.0
 
 
 async def until(condition: Callable[[], Any], *, within_s: float = DEADLINE_S) -> Any:
@@ -70,7 +70,7 @@ class Listening:
     async def stop(self) -> None:
         self._server.should_exit = True
         if self._task is not None:
-            await asyncio.wait_for(self._task, 15)
+            await asyncio.wait_for(self._task, DEADLINE_S)
             self._task = None
 
     @property

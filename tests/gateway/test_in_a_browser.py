@@ -166,7 +166,7 @@ async def test_t13_nobody_puts_the_page_into_a_frame(browser: Browser, gateway: 
     await frame.wait_for_load_state()
 
     assert await frame.locator("#page").count() == 0
-    assert any("frame-ancestors" in line for line in refused)
+    await until(lambda: any("frame-ancestors" in line for line in refused))
     await context.close()
 
 

@@ -218,14 +218,15 @@ async def test_what_takes_long_is_sent_less_often_and_a_second_later_at_the_most
         assert len(one.states) - 1 <= 2 + (time.monotonic() - began) / live.TICK_MAX_S
 
 
-async def test_a_fact_after_silence_is_seen_at_once(gateway: RunningGateway, announce: Announcer) -> None:
+async def test_a_fact_after_silence_is_seen_at_once(
+    gateway: RunningGateway, announce: Announcer, monkeypatch: pytest.MonkeyPatch
+) -> None:
+    # Nothing but a fact wakes the hub now.
+    monkeypatch.setattr(live, "_POLL_S", 3600.0)
     async with Watching(gateway) as one:
         await until(lambda: one.states)
-        began = time.monotonic()
         await give(gateway, announce)
         await one.until_figure("donations", 1)
-
-        assert time.monotonic() - began < 1.0
 
 
 async def test_what_is_not_shown_makes_no_frame(gateway: RunningGateway, announce: Announcer) -> None:
@@ -301,6 +302,8 @@ async def test_a_stuck_watcher_is_cut_and_the_others_go_on(
 ) -> None:
     monkeypatch.setattr(live, "STUCK_MAX_S", 0.3)
     async with Watching(gateway, sleeps=True) as stuck, Watching(gateway) as quick:
+        # While it is still being greeted, it would be late itself.
+        await until(lambda: last_donations(quick) == 0)
         for number in range(1, 9):
             await give(gateway, announce)
             await until(lambda number=number: last_donations(quick) == number)
@@ -429,7 +432,8 @@ async def test_at_shutdown_everyone_is_told_to_come_back_at_another_time(setting
         began = time.monotonic()
         await gateway.stop()
 
-        assert time.monotonic() - began < 3
+        # Less than the server would wait for streams that go on.
+        assert time.monotonic() - began < shared_server.FAREWELL_S + shared_server.GRACE_S
         await until(lambda: all(one.ended for one in plain + packed))
         said = [one.blocks[-1] for one in plain + packed]
         retries = {int(block.removeprefix(b"retry: ")) for block in said}
@@ -447,10 +451,8 @@ async def test_a_stuck_watcher_does_not_keep_the_gateway_from_stopping(
         topics = gateway.process.live._topics  # noqa: SLF001
         while not any(len(watched.late) == 3 for watched in topics.values()):
             await give(gateway, announce)
-        began = time.monotonic()
+        # It would wait for ever, and this with it until its own deadline.
         await gateway.stop()
-
-        assert time.monotonic() - began < 4
 
 
 # --- what the hub relies on -------------------------------------------------------------------------------------------

@@ -219,8 +219,12 @@ async def test_while_the_issuer_is_away_one_is_told_so(here: RunningGateway, iss
     assert (status, problem["code"]) == (503, "issuer-unavailable")
 
 
-NOW = int(time.time())
 STRANGER = RSAKey.generate_key(2048, {"kid": "one"})
+
+
+def at(seconds: int) -> int:
+    """So many seconds from now, when it is asked: a suite runs for long."""
+    return int(time.time()) + seconds
 
 
 def _signed_with_the_public_key(issuer: OwnIssuer) -> str:
@@ -259,11 +263,11 @@ BAD: dict[str, Callable[[OwnIssuer], str]] = {
     "for the sign-in page": lambda i: i.token("x", aud=CLIENT),
     "for somebody else": lambda i: i.token("x", aud=["one", "other"]),
     "for nobody": lambda i: i.token("x", aud=None),
-    "expired": lambda i: i.token("x", iat=NOW - 600, exp=NOW - 300),
+    "expired": lambda i: i.token("x", iat=at(-600), exp=at(-300)),
     "without an end": lambda i: i.token("x", exp=None),
     "with an end in words": lambda i: i.token("x", exp="tomorrow"),
-    "not yet": lambda i: i.token("x", nbf=NOW + 600),
-    "from the future": lambda i: i.token("x", iat=NOW + 600, exp=NOW + 900),
+    "not yet": lambda i: i.token("x", nbf=at(600)),
+    "from the future": lambda i: i.token("x", iat=at(600), exp=at(900)),
     "of nobody": lambda i: i.token("x", sub=None),
     "of a number": lambda i: i.token("x", sub=1),
 }

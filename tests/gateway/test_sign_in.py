@@ -154,7 +154,7 @@ async def test_sessions_are_listed_and_ended_one_by_one(gateway: RunningGateway)
     "change",
     [
         "seen_at = seen_at - interval '31 minutes'",
-        "ends_at = now()",
+        "ends_at = now() - interval '1 second'",
     ],
     ids=["after half an hour without use", "after twelve hours"],
 )
@@ -261,7 +261,11 @@ async def test_a_link_is_used_once(gateway: RunningGateway) -> None:
 
 async def test_a_link_ends_by_itself(gateway: RunningGateway) -> None:
     token = await link(gateway)
-    await rows(gateway, "UPDATE invitation SET ends_at = now() WHERE secret = $1", credentials.kept(token))
+    await rows(
+        gateway,
+        "UPDATE invitation SET ends_at = now() - interval '1 second' WHERE secret = $1",
+        credentials.kept(token),
+    )
 
     assert (await Person(gateway).enrol(token, login="late@example.org")).code == "link-used-or-over"
 

@@ -86,6 +86,11 @@ def _unsigned(folder: Path) -> str:
     return f"{forged}.{payload}."
 
 
+def at(seconds: int) -> int:
+    """So many seconds from now, when it is asked: a suite runs for long."""
+    return int(time.time()) + seconds
+
+
 def _signed_with_the_public_key(folder: Path) -> str:
     public = (folder / keys.INTERNAL_PUBLIC).read_bytes()
     return token(folder, header={"alg": "HS256"}, key=OctKey.import_key(public))
@@ -98,7 +103,6 @@ def _altered(folder: Path) -> str:
     return ".".join((header, base64.urlsafe_b64encode(orjson.dumps(content)).rstrip(b"=").decode(), signature))
 
 
-NOW = int(time.time())
 BAD: dict[str, Any] = {
     "without a signature": _unsigned,
     "signed by HMAC with the public key": _signed_with_the_public_key,
@@ -115,10 +119,10 @@ BAD: dict[str, Any] = {
     "for no service": lambda folder: token(folder, claims={"aud": None}),
     "of another issuer": lambda folder: token(folder, claims={"iss": "kites"}),
     "of no issuer": lambda folder: token(folder, claims={"iss": None}),
-    "expired": lambda folder: token(folder, claims={"iat": NOW - 120, "exp": NOW - 60}),
+    "expired": lambda folder: token(folder, claims={"iat": at(-120), "exp": at(-60)}),
     "without an end": lambda folder: token(folder, claims={"exp": None}),
     "with an end that is no number": lambda folder: token(folder, claims={"exp": "tomorrow"}),
-    "from the future": lambda folder: token(folder, claims={"iat": NOW + 600, "exp": NOW + 660}),
+    "from the future": lambda folder: token(folder, claims={"iat": at(600), "exp": at(660)}),
     "without a beginning": lambda folder: token(folder, claims={"iat": None}),
     "of nobody": lambda folder: token(folder, claims={"principal": None}),
     "of somebody odd": lambda folder: token(folder, claims={"principal": {"id": 1}}),

@@ -21,6 +21,12 @@ from tests.volunteers.importing import HEADING, IMPORTS, REGISTERED, Importing, 
 _WAITING = "FROM pg_stat_activity WHERE datname = current_database() AND wait_event_type = 'Lock'"
 
 
+@pytest.fixture(autouse=True)
+def patient(monkeypatch: pytest.MonkeyPatch) -> None:
+    """Who is held up on purpose waits for as long as that takes; before the service opens its connections."""
+    monkeypatch.setattr("shared.database.pool.LOCK_TIMEOUT", "120s")
+
+
 @pytest.fixture
 def importing(volunteers: ServiceUnderTest, centre: str) -> Importing:
     return Importing(volunteers, centre)
@@ -210,7 +216,11 @@ async def test_nothing_of_a_person_lies_open_in_a_job(importing: Importing) -> N
             assert b"0000001" not in kept
 
 
-async def test_a_job_that_cannot_be_done_is_given_up_and_holds_up_no_other(importing: Importing) -> None:
+async def test_a_job_that_cannot_be_done_is_given_up_and_holds_up_no_other(
+    importing: Importing, monkeypatch: pytest.MonkeyPatch
+) -> None:
+    # Nobody comes back to the broken one before it is due.
+    monkeypatch.setattr("shared.jobs.worker._PAUSE_S", 3600.0)
     pool = importing.service.database.pool
     broken = await importing.begin(csv_of([row(1)]))
 
