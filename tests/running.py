@@ -35,16 +35,17 @@ Answer = TypeVar("Answer")
 
 
 async def until(what: str, ask: Callable[[], Awaitable[Answer | None]], *, patience_s: float = PATIENCE_S) -> Answer:
-    """The first answer that is true.
+    """The first answer that is true; one that did not come is none.
 
     Raises:
         TimeoutError: there was none in time.
     """
     deadline = time.monotonic() + patience_s
     while True:
-        answer = await ask()
-        if answer:
-            return answer
+        with contextlib.suppress(httpx.TransportError):
+            answer = await ask()
+            if answer:
+                return answer
         if time.monotonic() > deadline:
             raise TimeoutError(f"{what}: not within {patience_s:.0f} s")
         await asyncio.sleep(0.1)
@@ -83,6 +84,8 @@ class RunningSystem:
 
     async def start(self) -> None:
         """Start it with one command, and wait until all of it is ready."""
+        # The ports are chosen by who looks first. That must not be two at once.
+        _ = self.installation
         with self._log.open("ab") as log:
             self._process = await asyncio.to_thread(
                 subprocess.Popen,
@@ -140,7 +143,7 @@ class RunningSystem:
         """As Ctrl-C does."""
         if self._process is not None and self._process.poll() is None:
             self._process.send_signal(signal.SIGINT)
-            await asyncio.to_thread(self._process.wait, 60)
+            await asyncio.to_thread(self._process.wait, PATIENCE_S)
 
     def pid_of(self, part: str) -> int | None:
         """The process id of a part, or of the supervisor; None while it is down."""

@@ -102,9 +102,11 @@ class EmbeddedNats:
         """
         if str(self.config) not in processes.command_of(process_id):
             raise CannotRun("NATS is not running. What was changed holds from its next start on.")
-        before = self._loaded_at()
-        os.kill(process_id, signal.SIGHUP)
         deadline = time.monotonic() + within_s
+        while (before := self._loaded_at()) is None:
+            if time.monotonic() > deadline:
+                raise CannotRun("NATS does not say what it has read. What was changed holds from its next start on.")
+        os.kill(process_id, signal.SIGHUP)
         while self._loaded_at() in {before, None}:
             if time.monotonic() > deadline:
                 raise CannotRun("NATS has not read its configuration again; its log says why.")

@@ -26,7 +26,7 @@ BATCH_ROWS_MAX = 1000
 """As many as NATS takes as one batch (ADR-50)."""
 POLL_S = 0.1
 """The floor under wake-ups, which may be lost."""
-PAUSE_MAX_S = 2.0
+PAUSE_S, PAUSE_MAX_S = 0.1, 2.0
 ASSERT_EVERY_S = 5.0
 AUDIT_EVERY_S = 3600.0
 _PUBLISH_TIMEOUT_S = 5.0
@@ -78,13 +78,13 @@ class Relay:
         hint = await self._bus.client.subscribe(  # pyright: ignore[reportUnknownMemberType]
             hint_subject(self._service), cb=self._hear
         )
-        pause_s = POLL_S
+        pause_s = PAUSE_S
         try:
             while True:
                 try:
                     await self._bus.open()
                     sent = await self._turn() if self._bus.connected else 0
-                    pause_s = POLL_S
+                    pause_s = PAUSE_S
                 except (nats.errors.Error, *CONNECTION_LOST, DatabaseUnavailable, *TRY_AGAIN) as error:
                     log.warning("relay waits", error=type(error).__name__)
                     self._asserted_at = -math.inf

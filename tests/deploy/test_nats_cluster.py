@@ -62,7 +62,10 @@ def test_nats_refuses_a_misspelt_value(config: dict[str, Any], tmp_path: Path) -
 @pytest.fixture
 def servers(config: dict[str, Any], tmp_path: Path) -> Iterator[dict[int, "subprocess.Popen[bytes]"]]:
     """Three servers by the port of each: the same configuration but for addresses, folders and names."""
-    numbers = [{"client": ports.free_port(), "http": ports.free_port(), "cluster": ports.free_port()} for _ in range(3)]
+    chosen: list[int] = []
+    while len(chosen) < 9:
+        chosen.append(ports.free_port(avoid=set(chosen)))
+    numbers = [dict(zip(("client", "http", "cluster"), chosen[at::3], strict=True)) for at in range(3)]
     started: dict[int, subprocess.Popen[bytes]] = {}
     for index, own in enumerate(numbers):
         mine = copy.deepcopy(config) | {"host": "127.0.0.1", "port": own["client"], "http_port": own["http"]}
@@ -75,14 +78,16 @@ def servers(config: dict[str, Any], tmp_path: Path) -> Iterator[dict[int, "subpr
             env=os.environ | PASSWORDS | {"POD_NAME": f"nats-{index}"},
             stderr=subprocess.DEVNULL,
         )
-    deadline = time.monotonic() + DEADLINE_S
-    while not all(loopback.is_ok(own["http"], "/healthz") for own in numbers):
-        assert time.monotonic() < deadline
-        time.sleep(0.05)
-    yield started
-    for process in started.values():
-        process.kill()
-        process.wait()
+    try:
+        deadline = time.monotonic() + DEADLINE_S
+        while not all(loopback.is_ok(own["http"], "/healthz") for own in numbers):
+            assert time.monotonic() < deadline
+            time.sleep(0.05)
+        yield started
+    finally:
+        for process in started.values():
+            process.kill()
+            process.wait()
 
 
 async def test_three_servers_keep_each_message_three_times(servers: dict[int, "subprocess.Popen[bytes]"]) -> None:

@@ -3,9 +3,13 @@
 from collections.abc import AsyncIterator
 
 import pytest
-from playwright.async_api import Browser, Page, async_playwright
+from playwright.async_api import Browser, Page, async_playwright, expect
 
 from tests.e2e.chromium import OPTIONS, executable
+from tests.running import PATIENCE_S
+
+PATIENCE_MS = PATIENCE_S * 1000
+expect.set_options(timeout=PATIENCE_MS)
 
 
 @pytest.fixture(scope="session")
@@ -20,6 +24,7 @@ async def browser(anyio_backend: str) -> AsyncIterator[Browser]:
 async def page(browser: Browser) -> AsyncIterator[Page]:
     """A fresh page; whatever it complains about in its console fails the test."""
     context = await browser.new_context(viewport={"width": 1440, "height": 1000})
+    context.set_default_timeout(PATIENCE_MS)
     tab = await context.new_page()
     complaints: list[str] = []
     tab.on("console", lambda said: complaints.append(said.text) if said.type in ("error", "warning") else None)

@@ -9,11 +9,10 @@ from playwright.async_api import Browser, expect
 
 from shared.access.token import Signer
 from tests.factories import registration
-from tests.running import PATIENCE_S, RunningSystem
+from tests.running import RunningSystem
 from tests.systems import ADMINISTRATOR
 
 pytestmark = pytest.mark.browser
-PATIENCE_MS = PATIENCE_S * 1000
 
 
 @pytest.mark.parametrize("how", [signal.SIGKILL, signal.SIGTERM], ids=["killed", "stopped"])
@@ -35,24 +34,26 @@ async def test_a_page_without_its_gateway_says_so_and_catches_up_when_it_is_back
         centre_id = (await volunteers.post("/v1/centres", json=centre)).raise_for_status().json()["id"]
         await page.goto(f"{running_system.address}/en/")
         live, tile = page.locator("[data-state=live]"), page.locator("[data-figure=volunteers_registered]").first
-        await expect(live).to_be_visible(timeout=PATIENCE_MS)
+        await expect(live).to_be_visible()
         before = int(await tile.get_attribute("data-value") or 0)
         await page.evaluate("window.stillTheSamePage = true")
 
         pid = running_system.pid_of("gateway")
         assert pid is not None
-        os.kill(pid, how)
-        await expect(live).to_be_hidden(timeout=PATIENCE_MS)
-        assert await tile.get_attribute("data-value") == str(before)
-        form = registration(centre_id, phone=None)
-        volunteer_id = (
-            (await volunteers.post("/v1/volunteers", json=form, headers={"Idempotency-Key": centre_id}))
-            .raise_for_status()
-            .json()["id"]
-        )
-        (await volunteers.post(f"/v1/volunteers/{volunteer_id}/approvals", json={})).raise_for_status()
+        # Nobody starts another one while this is looked at.
+        with running_system.held():
+            os.kill(pid, how)
+            await expect(live).to_be_hidden()
+            assert await tile.get_attribute("data-value") == str(before)
+            form = registration(centre_id, phone=None)
+            volunteer_id = (
+                (await volunteers.post("/v1/volunteers", json=form, headers={"Idempotency-Key": centre_id}))
+                .raise_for_status()
+                .json()["id"]
+            )
+            (await volunteers.post(f"/v1/volunteers/{volunteer_id}/approvals", json={})).raise_for_status()
 
-        await expect(live).to_be_visible(timeout=PATIENCE_MS)
-        await expect(tile).to_have_attribute("data-value", str(before + 1), timeout=PATIENCE_MS)
+        await expect(live).to_be_visible()
+        await expect(tile).to_have_attribute("data-value", str(before + 1))
         assert await page.evaluate("window.stillTheSamePage")
     await running_system.wait_ready()

@@ -144,8 +144,11 @@ async def wait_until_back(
     """
     await system.wait_ready(patience_s=patience_s)
     await system.settled(parked=bool(poison), patience_s=patience_s)
-    conditions = system.conditions()
-    assert set(conditions.values()) == {Condition.READY}, conditions
+
+    async def all_ready() -> bool:
+        return set(system.conditions().values()) == {Condition.READY}
+
+    await until("every part is ready", all_ready, patience_s=patience_s)
 
 
 async def ask_again(life: Life) -> None:

@@ -13,6 +13,7 @@ import pytest
 from alembic.script import ScriptDirectory
 
 from deploy.local.installation import CODE, SERVICES
+from tests.faults.behind import database_of
 from tests.faults.trial import under_load
 from tests.faults.verdict import Verdict
 from tests.faults.watching import all_greeted, watchers
@@ -54,12 +55,15 @@ async def system(tmp_path_factory: pytest.TempPathFactory, anyio_backend: str) -
 
 @pytest.mark.fault(17, "all tables of all services taken anew")
 async def test_nobody_waits_longer_than_a_second_for_a_migration(system: RunningSystem, verdict: Verdict) -> None:
-    # Given services whose every statement fails that waits for a lock for longer than that
+    # Given a database that writes down which service waits for a lock for longer than that
     async with _administrator(system) as administrator:
         for service in SERVICES:
-            await administrator.execute(f"ALTER ROLE {service} SET lock_timeout = '1s'")
+            await administrator.execute(f"ALTER ROLE {service} SET log_lock_waits = on")
+            await administrator.execute(f"ALTER ROLE {service} SET deadlock_timeout = '1s'")
     await system.asar("upgrade")
-    assert await _lock_timeout(system) == "1s"
+    assert _waits(system) == 0
+    await _wait_for_a_lock(system)
+    assert _waits(system) == 1
 
     # When the policies of all their tables are made anew, and those who read and write go on
     async with under_load(system, verdict) as life:
@@ -70,8 +74,9 @@ async def test_nobody_waits_longer_than_a_second_for_a_migration(system: Running
         (system.data_dir / "migrated.json").unlink()
         await system.asar("upgrade")
 
-        # Then nothing failed
+        # Then nothing failed, and nobody waited so long
         assert life.history.failures() == []
+    assert _waits(system) == 1
 
 
 @pytest.mark.fault(16, "one version upgraded to the next")
@@ -166,9 +171,18 @@ async def _administrator(system: RunningSystem) -> "AsyncGenerator[asyncpg.Conne
         await connection.close()
 
 
-async def _lock_timeout(system: RunningSystem) -> str:
-    connection = await asyncpg.connect(system.installation.database_url("charity"))
-    try:
-        return str(await connection.fetchval("SHOW lock_timeout"))
-    finally:
-        await connection.close()
+def _waits(system: RunningSystem) -> int:
+    """How many waits of more than a second the database has written down."""
+    return (system.installation.logs / "postgres.log").read_text(encoding="utf-8").count(" still waiting for ")
+
+
+async def _wait_for_a_lock(system: RunningSystem) -> None:
+    """Have a statement of charity's wait for so long that it is written down."""
+    lock = "SELECT pg_advisory_lock(1, 1)"
+    waiting = {"lock_timeout": "3s"}
+    async with database_of(system, "charity") as holder:
+        await holder.execute(lock)
+        waiter = await asyncpg.connect(system.installation.database_url("charity"), server_settings=waiting)
+        with pytest.raises(asyncpg.LockNotAvailableError):
+            await waiter.execute(lock)
+        await waiter.close()

@@ -15,7 +15,7 @@ async def lived_in(running_system: RunningSystem) -> RunningSystem:
     await life.settle_in()
     async with life.going_on() as history:
         while len(history.donations) < 10 or len(history.deliveries) < 3:
-            await running_system.settled()
+            await life.goes_on()
     await life.close()
     await running_system.settled()
     return running_system

@@ -81,6 +81,8 @@ def operator(tmp_path_factory: pytest.TempPathFactory) -> Iterator[Operator]:
 
 
 def test_status_shows_each_part(operator: Operator) -> None:
+    # Who listens begins when the streams are there, which is after it is ready.
+    operator.waits_until(lambda: operator.sees()["figures_age_s"] is not None)
     seen = operator.sees()
 
     assert list(seen["parts"]) == PARTS

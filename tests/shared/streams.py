@@ -1,5 +1,7 @@
 """What the tests of messaging say again and again: announce, look into the stream, make deliveries by hand."""
 
+import asyncio
+import contextlib
 from datetime import UTC, date, datetime
 from typing import Any
 from uuid import UUID
@@ -7,14 +9,16 @@ from uuid import UUID
 import orjson
 from nats.aio.msg import Msg
 from nats.js.api import ConsumerConfig, DeliverPolicy
+from nats.js.errors import ServerError
 
 from shared.access.principal import EVERYTHING
 from shared.contracts.envelope import envelop
 from shared.database import Database
 from shared.ids import new_id
 from shared.messaging.connection import Bus
-from shared.messaging.pull import Delivery
+from shared.messaging.pull import Delivery, Puller
 from shared.messaging.subjects import stream_name
+from shared.messaging.topology import assert_stream
 from tests.shared.kites import SERVICE, KiteFact, KiteFlown, KiteMade
 
 NOW = datetime(2026, 11, 22, 10, tzinfo=UTC)
@@ -56,6 +60,27 @@ def delivery(fact: KiteFact, version: int, **changed: Any) -> Delivery:
 
 def history(kite_id: UUID, versions: int) -> list[Delivery]:
     return [delivery(fact_of(kite_id, version), version) for version in range(1, versions + 1)]
+
+
+async def make_anew(bus: Bus) -> None:
+    """A stream that has lost everything."""
+    await bus.jetstream.delete_stream(STREAM)
+    while True:
+        # With its last stream NATS removes the folder of all, a moment later: then the new one has no place.
+        with contextlib.suppress(ServerError):
+            await assert_stream(bus.client, SERVICE, replicas=1)
+            return
+        await asyncio.sleep(0.01)
+
+
+async def taken(puller: Puller, messages: int) -> list[Delivery]:
+    """So many, acknowledged, in however many pages they come."""
+    got: list[Delivery] = []
+    while len(got) < messages:
+        page = await puller.page()
+        got += page
+        await puller.acknowledge(page)
+    return got
 
 
 async def unsent(database: Database) -> int:

@@ -46,10 +46,11 @@ async def _unheard(_: Exception) -> None:
 
 async def test_attempts_to_come_back_to_a_silent_server_close_their_sockets() -> None:
     server = FallingSilent()
-    async with server.listening() as url, asyncio.timeout(30):
+    async with server.listening() as url, asyncio.timeout(60):
         client = await connect(
-            url, max_reconnect_attempts=-1, reconnect_time_wait=0.05, connect_timeout=0.2, error_cb=_unheard
+            url, max_reconnect_attempts=-1, reconnect_time_wait=0.05, connect_timeout=20, error_cb=_unheard
         )
+        client.options["connect_timeout"] = 0.2
         server.came[0].close()
         await server.came_often.wait()
         await client.close()

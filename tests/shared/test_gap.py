@@ -102,8 +102,7 @@ async def test_a_database_that_is_put_back_is_missed_by_nobody_for_long(
 async def test_what_strangers_put_into_a_stream_is_told_as_well(database: Database, bus: Bus, watcher: Watcher) -> None:
     async with everything_running(database, bus, watcher):
         await announce(database)
-    await bus.client.publish(f"asar.{SERVICE}.kite.made.v1", b"{}", headers={"Nats-Msg-Id": "anything at all"})
-    await bus.client.flush()
+    await bus.jetstream.publish(f"asar.{SERVICE}.kite.made.v1", b"{}", headers={"Nats-Msg-Id": "anything at all"})
 
     assert [message.message_id for message in await audit.unknown(SERVICE, database, bus.client)] == ["anything at all"]
 

@@ -137,7 +137,7 @@ async def test_nobody_waits_behind_a_migration_that_waits_for_a_long_query(fresh
         while [now for before, now in zip([False, *waited], waited, strict=False) if now and not before] != [True] * 2:
             waited.append(await _waits_for_tables(other))
             async with other.transaction():
-                await other.execute("SET LOCAL lock_timeout = '1s'")
+                await other.execute("SET LOCAL lock_timeout = '5s'")
                 # Raises where it waits for longer than that.
                 await other.execute("LOCK TABLE outbox IN ROW EXCLUSIVE MODE")
     assert not migrating.done()

@@ -5,7 +5,7 @@ from typing import Any
 
 import phonenumbers
 import pytest
-from hypothesis import assume, given
+from hypothesis import assume, given, reject
 from hypothesis import strategies as st
 from pydantic import TypeAdapter, ValidationError
 
@@ -165,7 +165,11 @@ def test_what_is_no_phone_is_refused(wrong: str) -> None:
     ).filter(str.isascii)
 )
 def test_the_usual_way_to_write_a_phone_is_read_as_the_library_reads_it(written: str) -> None:
-    number = phonenumbers.parse(written.strip(), "KZ")
+    try:
+        number = phonenumbers.parse(written.strip(), "KZ")
+    except phonenumbers.NumberParseException:
+        # 8 and then 10 leads abroad, to countries that there may not be.
+        reject()
     assume(phonenumbers.is_possible_number(number))
 
     assert TypeAdapter(Phone).validate_python(written.strip()) == phonenumbers.format_number(

@@ -21,9 +21,9 @@ from shared.messaging.connection import Bus
 from shared.messaging.mending import Mending
 from shared.messaging.relay import Relay
 from shared.messaging.topology import assert_stream
-from tests.shared.conftest import until
+from tests.shared.conftest import DEADLINE_S, until
 from tests.shared.kites import Kites
-from tests.shared.streams import announce, unsent
+from tests.shared.streams import announce, make_anew, unsent
 from tests.systems import ADMINISTRATOR, ServiceUnderTest, make_settings
 
 KITES = """
@@ -137,7 +137,7 @@ async def test_a_process_waits_for_its_database_and_can_be_stopped_meanwhile(tmp
     nowhere = f"postgresql://nobody@/none?host={tmp_path}"
     async with running(database_url=nowhere, nats_url=nats_url, keys_dir=tmp_path / "keys") as service:
         assert service.process.stderr is not None
-        async with asyncio.timeout(20):
+        async with asyncio.timeout(DEADLINE_S):
             assert b"database is not reachable yet" in await service.process.stderr.readline()
 
         assert await service.stop() == 0
@@ -148,7 +148,7 @@ async def test_a_process_whose_database_refuses_it_ends_with_an_error(
 ) -> None:
     wrong = kites_url.replace("@/", "x@/", 1)
     async with (
-        asyncio.timeout(20),
+        asyncio.timeout(DEADLINE_S),
         running(database_url=wrong, nats_url=nats_url, keys_dir=tmp_path / "keys") as service,
     ):
         assert await service.process.wait() != 0
@@ -176,8 +176,7 @@ async def test_the_operator_s_audit_says_what_was_missing(
     await assert_stream(bus.client, "kites", replicas=1)
     await announce(database)
     await Relay("kites", database, bus).relay_batch()
-    await bus.jetstream.delete_stream("ASAR_KITES")
-    await assert_stream(bus.client, "kites", replicas=1)
+    await make_anew(bus)
     mending = Mending("kites", lambda: database, None, as_json=False)
 
     for _ in range(2):

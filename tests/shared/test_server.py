@@ -53,7 +53,6 @@ def app() -> Application:
 @pytest.fixture
 async def port(app: Application, monkeypatch: pytest.MonkeyPatch) -> AsyncIterator[int]:
     """A server that is as patient as is good for a test."""
-    monkeypatch.setattr(server, "HEAD_WITHIN_S", 0.5)
     monkeypatch.setattr(server, "BODY_WITHIN_S", 0.5)
     monkeypatch.setattr(server, "READ_WITHIN_S", 0.5)
     async with Listening(app, unused_settings(port=0)) as listening:
@@ -88,12 +87,19 @@ class Caller:
 
 
 @pytest.fixture
+def waits_for_no_head(monkeypatch: pytest.MonkeyPatch) -> None:
+    """For those who do not finish one: from the opening of the connection on, so others had better have more time."""
+    monkeypatch.setattr(server, "HEAD_WITHIN_S", 0.5)
+
+
+@pytest.fixture
 async def caller(port: int) -> AsyncIterator[Caller]:
     reader, writer = await asyncio.open_connection("127.0.0.1", port)
     yield Caller(reader, writer)
     writer.close()
 
 
+@pytest.mark.usefixtures("waits_for_no_head")
 @pytest.mark.parametrize("sent", [b"", b"GET", HEAD, b"\r\n"], ids=["nothing", "a word", "half a head", "a line"])
 async def test_slowloris_who_does_not_finish_a_head_is_sent_away(caller: Caller, app: Application, sent: bytes) -> None:
     caller.writer.write(sent)
@@ -105,6 +111,7 @@ async def test_slowloris_who_does_not_finish_a_head_is_sent_away(caller: Caller,
     assert app.begun == 0
 
 
+@pytest.mark.usefixtures("waits_for_no_head")
 async def test_slowloris_who_sends_a_header_now_and_then_is_sent_away_as_well(caller: Caller, app: Application) -> None:
     caller.writer.write(HEAD)
 
@@ -112,6 +119,7 @@ async def test_slowloris_who_sends_a_header_now_and_then_is_sent_away_as_well(ca
     assert app.begun == 0
 
 
+@pytest.mark.usefixtures("waits_for_no_head")
 async def test_empty_lines_after_a_request_keep_no_connection(caller: Caller, app: Application) -> None:
     caller.writer.write(HEAD + b"content-length: 0\r\n\r\n")
     await until(lambda: app.answers == 1)
@@ -177,10 +185,13 @@ async def test_what_cannot_be_read_is_a_problem_document_and_the_end(
     assert app.begun == 0
 
 
-async def test_one_who_comes_back_after_a_while_is_welcome(caller: Caller, app: Application) -> None:
+async def test_one_who_comes_back_after_a_while_is_welcome(
+    caller: Caller, app: Application, monkeypatch: pytest.MonkeyPatch
+) -> None:
+    monkeypatch.setattr(server, "HEAD_WITHIN_S", 1.0)
     for number in range(1, 4):
         caller.writer.write(HEAD + b"content-length: 2\r\n\r\n{}")
         await until(lambda expected=number: app.answers == expected)
         assert b"200 OK" in await caller.reader.readuntil(b"0\r\n\r\n")
         with contextlib.suppress(TimeoutError):
-            await asyncio.wait_for(caller.reader.read(1), 0.7)
+            await asyncio.wait_for(caller.reader.read(1), 1.5)

@@ -30,7 +30,7 @@ async def way(
 
 async def test_every_call_to_a_silent_database_ends(way: tuple[Proxy, str], monkeypatch: pytest.MonkeyPatch) -> None:
     for limit in _EVERY_LIMIT:
-        monkeypatch.setattr(f"shared.database.pool.{limit}", 0.5)
+        monkeypatch.setattr(f"shared.database.pool.{limit}", 2.0)
     proxy, url = way
     database = Database(url, MetaData(), pool_size=2)
     await database.open()

@@ -6,7 +6,7 @@ from shared.messaging.connection import Bus
 from shared.messaging.relay import Relay
 from shared.messaging.topology import assert_stream
 from tests.shared.kites import SERVICE, Listener
-from tests.shared.streams import history
+from tests.shared.streams import history, make_anew
 from tests.systems import ServiceUnderTest
 
 NOUN = "kites.kite"
@@ -44,8 +44,7 @@ async def test_what_the_stream_has_lost_and_is_sent_again_was_announced_once(kit
     for name in "ab":
         await kites.post("/v1/kites", {"name": name})
     await relay.relay_batch()
-    await bus.jetstream.delete_stream(f"ASAR_{SERVICE.upper()}")
-    await assert_stream(bus.client, SERVICE, replicas=1)
+    await make_anew(bus)
 
     assert await audit.republish_missing(SERVICE, kites.process.database, bus.client) == 2
     assert await announced(kites) == 2
