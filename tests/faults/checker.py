@@ -1,5 +1,6 @@
 """Compares what callers were told with what is there: what was lost, what was doubled, and what else is not right."""
 
+import time
 from collections.abc import Collection, Iterable, Mapping
 from dataclasses import dataclass, field
 from uuid import UUID
@@ -142,13 +143,14 @@ async def wait_until_back(
     Raises:
         TimeoutError: it was not, in time.
     """
+    deadline = time.monotonic() + patience_s
     await system.wait_ready(patience_s=patience_s)
-    await system.settled(parked=bool(poison), patience_s=patience_s)
+    await system.settled(parked=bool(poison), patience_s=deadline - time.monotonic())
 
     async def all_ready() -> bool:
         return set(system.conditions().values()) == {Condition.READY}
 
-    await until("every part is ready", all_ready, patience_s=patience_s)
+    await until("every part is ready", all_ready, patience_s=deadline - time.monotonic())
 
 
 async def ask_again(life: Life) -> None:
