@@ -21,8 +21,8 @@ from tests.systems import BEHIND_ROLE, OWNER_ROLE, SERVICE_ROLE
 pytest_plugins = ["tests.faults.reporting"]
 
 _numbers = count(1)
-# How long an example takes tells nothing on a machine that others use as well.
-settings.register_profile("asar", deadline=None, suppress_health_check=[HealthCheck.too_slow])
+# The same code is judged the same twice. How long an example takes tells nothing on a machine that others use as well.
+settings.register_profile("asar", derandomize=True, deadline=None, suppress_health_check=[HealthCheck.too_slow])
 settings.load_profile("asar")
 _ONE_SYSTEM = ("tests/e2e/", "tests/faults/", "tests/journeys/")
 """The tests of these share a whole system."""
