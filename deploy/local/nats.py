@@ -103,17 +103,17 @@ class EmbeddedNats:
         if str(self.config) not in processes.command_of(process_id):
             raise CannotRun("NATS is not running. What was changed holds from its next start on.")
         deadline = time.monotonic() + within_s
-        while (before := self._loaded_at()) is None:
-            if time.monotonic() > deadline:
-                raise CannotRun("NATS does not say what it has read. What was changed holds from its next start on.")
+        before = self._loaded_at(None, deadline)
         os.kill(process_id, signal.SIGHUP)
-        while self._loaded_at() in {before, None}:
+        self._loaded_at(before, deadline)
+
+    def _loaded_at(self, before: str | None, deadline: float) -> str:
+        """When it has read its configuration, once that is another time than before."""
+        while (at := (loopback.get_object(self.http_port, "/varz") or {}).get("config_load_time")) in {before, None}:
             if time.monotonic() > deadline:
                 raise CannotRun("NATS has not read its configuration again; its log says why.")
             time.sleep(0.02)
-
-    def _loaded_at(self) -> str | None:
-        return (loopback.get_object(self.http_port, "/varz") or {}).get("config_load_time")
+        return str(at)
 
     def is_ready(self) -> bool:
         """Whether the server and its streams are well, by its own account."""

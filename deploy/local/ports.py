@@ -35,6 +35,18 @@ def listen(host: str, port: int) -> socket.socket:
         raise CannotRun(f"Nothing can listen on port {port} of {host}: {error.strerror}.") from error
 
 
+def free_ports(number: int) -> list[int]:
+    """So many different ones.
+
+    Raises:
+        CannotRun: too few were found.
+    """
+    chosen: list[int] = []
+    while len(chosen) < number:
+        chosen.append(free_port(avoid=set(chosen)))
+    return chosen
+
+
 def free_port(*, avoid: AbstractSet[int] = frozenset()) -> int:
     """A loopback port that nobody uses at the moment.
 

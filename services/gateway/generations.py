@@ -113,6 +113,7 @@ class Generations:
         if number is not None and number != self._active:
             await self.model(number)
             was, self._active = self._active, number
+            # Another look may have found it meanwhile.
             if was is not None and was != number:
                 self._left[was] = time.monotonic() + LINGER_S
             self.on_moved()

@@ -62,9 +62,7 @@ def test_nats_refuses_a_misspelt_value(config: dict[str, Any], tmp_path: Path) -
 @pytest.fixture
 def servers(config: dict[str, Any], tmp_path: Path) -> Iterator[dict[int, "subprocess.Popen[bytes]"]]:
     """Three servers by the port of each: the same configuration but for addresses, folders and names."""
-    chosen: list[int] = []
-    while len(chosen) < 9:
-        chosen.append(ports.free_port(avoid=set(chosen)))
+    chosen = ports.free_ports(9)
     numbers = [dict(zip(("client", "http", "cluster"), chosen[at::3], strict=True)) for at in range(3)]
     started: dict[int, subprocess.Popen[bytes]] = {}
     for index, own in enumerate(numbers):

@@ -59,7 +59,7 @@ def test_nats_survives_a_power_cut_and_a_full_disk() -> None:
 @pytest.fixture
 def nats_port(tmp_path: Path) -> Iterator[int]:
     """A server with the file as it is, but for its addresses and folder."""
-    port, monitor = ports.free_port(), ports.free_port()
+    port, monitor = ports.free_ports(2)
     text = (COMPOSE / "nats.conf").read_text(encoding="utf-8")
     for before, after in (
         ("0.0.0.0:4222", f"127.0.0.1:{port}"),

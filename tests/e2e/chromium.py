@@ -2,6 +2,9 @@
 
 import shutil
 
+from tests.running import PATIENCE_S
+
+PATIENCE_MS = PATIENCE_S * 1000
 OPTIONS = [
     "--no-sandbox",
     "--disable-gpu",

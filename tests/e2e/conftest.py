@@ -5,10 +5,8 @@ from collections.abc import AsyncIterator
 import pytest
 from playwright.async_api import Browser, Page, async_playwright, expect
 
-from tests.e2e.chromium import OPTIONS, executable
-from tests.running import PATIENCE_S
+from tests.e2e.chromium import OPTIONS, PATIENCE_MS, executable
 
-PATIENCE_MS = PATIENCE_S * 1000
 expect.set_options(timeout=PATIENCE_MS)
 
 

@@ -8,7 +8,8 @@ import pytest
 from playwright.async_api import Browser, expect
 
 from shared.access.token import Signer
-from tests.factories import registration
+from tests.e2e.calls import let_one_in, open_a_centre
+from tests.e2e.chromium import PATIENCE_MS
 from tests.running import RunningSystem
 from tests.systems import ADMINISTRATOR
 
@@ -28,10 +29,10 @@ async def test_a_page_without_its_gateway_says_so_and_catches_up_when_it_is_back
     )
     # This page may complain: its connection breaks.
     context = await browser.new_context()
+    context.set_default_timeout(PATIENCE_MS)
     async with volunteers, context:
         page = await context.new_page()
-        centre = {"kind": "volunteer_centre", "name": {"kk": "Орталық"}, "region": "KZ-59", "opened_on": "2020-01-01"}
-        centre_id = (await volunteers.post("/v1/centres", json=centre)).raise_for_status().json()["id"]
+        centre_id = await open_a_centre(volunteers)
         await page.goto(f"{running_system.address}/en/")
         live, tile = page.locator("[data-state=live]"), page.locator("[data-figure=volunteers_registered]").first
         await expect(live).to_be_visible()
@@ -45,13 +46,7 @@ async def test_a_page_without_its_gateway_says_so_and_catches_up_when_it_is_back
             os.kill(pid, how)
             await expect(live).to_be_hidden()
             assert await tile.get_attribute("data-value") == str(before)
-            form = registration(centre_id, phone=None)
-            volunteer_id = (
-                (await volunteers.post("/v1/volunteers", json=form, headers={"Idempotency-Key": centre_id}))
-                .raise_for_status()
-                .json()["id"]
-            )
-            (await volunteers.post(f"/v1/volunteers/{volunteer_id}/approvals", json={})).raise_for_status()
+            await let_one_in(volunteers, centre_id)
 
         await expect(live).to_be_visible()
         await expect(tile).to_have_attribute("data-value", str(before + 1))

@@ -4,7 +4,7 @@ import httpx
 import pytest
 from playwright.async_api import Page, expect
 
-from tests.factories import registration
+from tests.e2e.calls import let_one_in, open_a_centre
 from tests.running import RunningSystem
 
 pytestmark = pytest.mark.browser
@@ -15,21 +15,14 @@ async def test_a_call_through_the_gateway_changes_what_the_browser_shows_without
     running_system: RunningSystem, page: Page
 ) -> None:
     async with running_system.client() as client:
-        centre = {"kind": "volunteer_centre", "name": {"kk": "Орталық"}, "region": "KZ-71", "opened_on": "2020-01-01"}
-        centre_id = (await client.post("/v1/centres", json=centre)).raise_for_status().json()["id"]
+        centre_id = await open_a_centre(client)
         await page.goto(f"{running_system.address}/kk/")
         tile = page.locator("[data-figure=volunteers_registered]").first
         await expect(page.locator("[data-state=live]")).to_be_visible()
         before = int(await tile.get_attribute("data-value") or 0)
         await page.evaluate("window.stillTheSamePage = true")
 
-        form = registration(centre_id, phone=None)
-        volunteer_id = (
-            (await client.post("/v1/volunteers", json=form, headers={"Idempotency-Key": centre_id}))
-            .raise_for_status()
-            .json()["id"]
-        )
-        (await client.post(f"/v1/volunteers/{volunteer_id}/approvals", json={})).raise_for_status()
+        await let_one_in(client, centre_id)
 
         await expect(tile).to_have_attribute("data-value", str(before + 1))
         assert await page.evaluate("window.stillTheSamePage")

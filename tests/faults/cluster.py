@@ -21,8 +21,10 @@ _NAME = "server_name: asar\n"
 class Node(EmbeddedNats):
     """One server of the cluster."""
 
-    def __init__(self, home: Path, *, secrets: Path, name: str, cluster_ports: list[int], own_port: int) -> None:
-        super().__init__(home, secrets=secrets)
+    def __init__(self, home: Path, *, secrets: Path, name: str, cluster_ports: list[int], ports: list[int]) -> None:
+        """`ports`: its own, for the other servers, for clients and for HTTP."""
+        own_port, port, http_port = ports
+        super().__init__(home, secrets=secrets, port=port, http_port=http_port)
         self.name = name
         routes = ", ".join(f'"nats://127.0.0.1:{port}"' for port in cluster_ports if port != own_port)
         self._cluster = f'cluster {{ name: asar, listen: "127.0.0.1:{own_port}", routes: [{routes}] }}\n'
@@ -49,13 +51,12 @@ class Cluster:
     """The servers, by name."""
 
     def __init__(self, folder: Path, *, secrets: Path) -> None:
-        chosen: list[int] = []
-        while len(chosen) < NODES:
-            chosen.append(ports.free_port(avoid=set(chosen)))
+        chosen = ports.free_ports(3 * NODES)
+        between, clients, http = chosen[:NODES], chosen[NODES : 2 * NODES], chosen[2 * NODES :]
         names = [f"asar-{number}" for number in range(NODES)]
         self.nodes = {
-            name: Node(folder / name, secrets=secrets, name=name, cluster_ports=chosen, own_port=port)
-            for name, port in zip(names, chosen, strict=True)
+            name: Node(folder / name, secrets=secrets, name=name, cluster_ports=between, ports=own)
+            for name, *own in zip(names, between, clients, http, strict=True)
         }
 
     def start(self) -> None:

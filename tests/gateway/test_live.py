@@ -429,11 +429,9 @@ async def test_at_shutdown_everyone_is_told_to_come_back_at_another_time(setting
         watching(gateway, 20, gzip=True) as packed,
     ):
         await until(lambda: watchers(gateway) == 40)
-        began = time.monotonic()
         await gateway.stop()
 
-        # Less than the server would wait for streams that go on.
-        assert time.monotonic() - began < shared_server.FAREWELL_S + shared_server.GRACE_S
+        # Whose stream is broken off, and not ended, is told nothing.
         await until(lambda: all(one.ended for one in plain + packed))
         said = [one.blocks[-1] for one in plain + packed]
         retries = {int(block.removeprefix(b"retry: ")) for block in said}

@@ -3,7 +3,6 @@
 import asyncio
 import contextlib
 import io
-import time
 from collections.abc import AsyncIterator
 from typing import Any
 
@@ -16,7 +15,6 @@ from starlette.types import Receive, Scope, Send
 
 from services.charity.routes import ROUTERS as CHARITY
 from services.events.routes import ROUTERS as EVENTS
-from services.gateway import proxy
 from services.gateway.proxy import JOURNAL, LARGER_BODIES, OWNERS, Proxy, owner_of
 from services.gateway.settings import GatewaySettings
 from services.volunteers.routes import ROUTERS as VOLUNTEERS
@@ -251,7 +249,6 @@ async def _pieces() -> AsyncIterator[bytes]:
 
 
 async def test_a_dead_service_is_unavailable_and_the_others_are_not(gateway: RunningGateway) -> None:
-    began = time.monotonic()
     dead, problem = await ask(gateway, "GET", "/v1/donations")
     alive, _ = await ask(gateway, "GET", "/v1/centres")
     own, _, _ = await gateway.get("/v1/dashboard")
@@ -260,8 +257,6 @@ async def test_a_dead_service_is_unavailable_and_the_others_are_not(gateway: Run
     assert "retry-after" in dead.headers
     assert "default-src 'none'" in dead.headers["content-security-policy"]
     assert (alive.status, own) == (200, 200)
-    # Nobody has waited for an answer that cannot come.
-    assert time.monotonic() - began < proxy._DEADLINE_S / 2  # noqa: SLF001
 
 
 async def test_a_service_that_does_not_answer_in_time_is_unavailable(
@@ -272,9 +267,8 @@ async def test_a_service_that_does_not_answer_in_time_is_unavailable(
             pass
 
     upstream.answer = sleep
-    async with RunningGateway(settings) as gateway:
+    async with RunningGateway(settings.model_copy(update={"events_url": upstream.url})) as gateway:
         gateway.process.proxy._deadline_s = 0.2  # noqa: SLF001
-        gateway.process.proxy._urls["events"] = upstream.url  # type: ignore[index]  # noqa: SLF001
         await gateway.process.proxy.close()
         await gateway.process.proxy.open()
 

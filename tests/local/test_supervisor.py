@@ -8,6 +8,7 @@ import time
 from collections.abc import AsyncIterator, Callable
 from contextlib import asynccontextmanager
 from pathlib import Path
+from typing import Any
 
 import pytest
 
@@ -21,9 +22,9 @@ from deploy.local.supervisor import Stage, Step, Supervisor
 SLEEPER = "import time; time.sleep(60)"
 
 
-def child(name: str, code: str, **settings: object) -> Part:
+def child(name: str, code: str, **settings: Any) -> Part:
     """A part that runs a line of Python."""
-    return Part(name, [sys.executable, "-c", code], **settings)  # type: ignore[arg-type]
+    return Part(name, [sys.executable, "-c", code], **settings)
 
 
 async def until(condition: Callable[[], bool], within_s: float = 60) -> None:
