@@ -10,6 +10,7 @@ from deploy.bus.configuration import APP
 from shared.messaging.connection import connect
 from shared.messaging.permissions import OPERATOR
 from shared.messaging.subjects import PUBLISHERS, stream_name
+from tests.faults.checker import BACK_WITHIN_S
 from tests.faults.trial import under_load
 from tests.faults.verdict import Verdict
 from tests.running import RunningSystem, until
@@ -47,6 +48,8 @@ async def test_a_stream_that_was_put_back_is_found_and_filled_again(
             shutil.copytree(kept, tmp_path / "older")
         await running_system.ready_again("nats")
         await life.goes_on(more=20)
+        # Its relay may wait for seconds for the answer of a server that is dead. Until then there is nothing to lose.
+        await running_system.drained(patience_s=BACK_WITHIN_S)
         with running_system.held():
             await running_system.kill_all_of("nats")
             shutil.rmtree(kept)
